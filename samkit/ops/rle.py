@@ -1,0 +1,70 @@
+"""COCO run lengths: {"size": [height, width], "counts": str}, the compressed form all tools expect."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from faster_coco_eval import mask as coco_mask
+from numpy.typing import NDArray
+
+
+class RLE(TypedDict):
+    """One mask as COCO run lengths, column by column."""
+
+    size: list[int]
+    counts: str
+
+
+def encode(masks: NDArray[np.bool_]) -> list[RLE]:
+    """(N, H, W) bool masks to N run lengths."""
+    if masks.ndim != 3:
+        raise ValueError(f"masks have shape (N, H, W), got {masks.shape}")
+    if not len(masks):
+        return []
+    # The coder wants columns to be contiguous: a transposed view is copied only once.
+    columns = np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8)
+    return [_as_text(run_lengths) for run_lengths in coco_mask.encode(columns)]
+
+
+def decode(run_lengths: Sequence[RLE], size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """N run lengths to (N, H, W) bool masks; `size` (H, W) is needed only where N may be 0."""
+    if not run_lengths:
+        return np.zeros((0, *(size or (0, 0))), dtype=bool)
+    return np.ascontiguousarray(coco_mask.decode(_as_bytes(run_lengths)).transpose(2, 0, 1)) > 0
+
+
+def areas(run_lengths: Sequence[RLE]) -> NDArray[np.int64]:
+    """Areas (N,) in pixels."""
+    if not run_lengths:
+        return np.zeros(0, dtype=np.int64)
+    return np.asarray(coco_mask.area(_as_bytes(run_lengths)), dtype=np.int64)
+
+
+def boxes_xywh(run_lengths: Sequence[RLE]) -> NDArray[np.float64]:
+    """COCO boxes (N, 4): x, y, width = last - first + 1, height likewise; zeros where empty."""
+    if not run_lengths:
+        return np.zeros((0, 4))
+    return np.asarray(coco_mask.toBbox(_as_bytes(run_lengths)), dtype=np.float64).reshape(-1, 4)
+
+
+def from_coco(segmentation: Any, height: int, width: int) -> RLE:
+    """COCO's `segmentation` - polygons, uncompressed or compressed run lengths - as run lengths.
+
+    polygons: list of [x, y, x, y, ...] in pixels; several are one object's parts (their union).
+    """
+    if isinstance(segmentation, list):
+        parts = coco_mask.frPyObjects(segmentation, height, width)
+        return _as_text(coco_mask.merge(parts))
+    if isinstance(segmentation["counts"], list):
+        return _as_text(coco_mask.frPyObjects(segmentation, height, width))
+    return _as_text(segmentation)
+
+
+def _as_text(run_lengths: Any) -> RLE:
+    counts = run_lengths["counts"]
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    return {"size": [int(side) for side in run_lengths["size"]], "counts": text}
+
+
+def _as_bytes(run_lengths: Sequence[RLE]) -> list[dict[str, Any]]:
+    return [{"size": r["size"], "counts": r["counts"].encode("ascii")} for r in run_lengths]
