@@ -1,0 +1,215 @@
+"""The core: a SAM is two pure functions, `encode` and `decode`."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from samkit.sam.config import SamConfig
+from samkit.sam.decoding import Chunk, chunks
+from samkit.sam.image_encoder import ImageEncoder
+from samkit.sam.mask_decoder import MaskDecoder
+from samkit.sam.preprocess import preprocess
+from samkit.sam.prompt_encoder import PromptEncoder
+from samkit.types import ImageEmbedding, Masks, Prompts
+from samkit.types.sample import check_image
+
+# Images that go through the encoder together, and image tokens (prompts x embedding cells) through
+# the decoder. Fixed per kind of device, not by free memory, so that answers don't vary by machine.
+IMAGES_AT_ONCE = {"cpu": 1, "cuda": 8}
+TOKENS_AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 19}
+
+
+class Sam(nn.Module):
+    """Segment Anything: images to embeddings once, prompts to masks as often as you like.
+
+    Tensors have the official names. Stateless: safe to call from several threads. `name` identifies
+    model, weights, dtype and backend; `load_sam` sets it.
+    """
+
+    def __init__(self, config: SamConfig, name: str = "unnamed") -> None:
+        super().__init__()
+        self.config = config
+        self.name = name
+        self.image_encoder = ImageEncoder(
+            config.image_size,
+            config.patch_size,
+            config.width,
+            config.depth,
+            config.num_heads,
+            config.mlp_dim,
+            config.window_size,
+            config.global_blocks,
+            config.channels,
+        )
+        self.prompt_encoder = PromptEncoder(
+            config.channels, config.image_size, config.grid, config.mask_channels
+        )
+        self.mask_decoder = MaskDecoder(
+            config.channels,
+            config.decoder_depth,
+            config.decoder_heads,
+            config.decoder_mlp_dim,
+            config.decoder_attention_width,
+            config.num_mask_tokens,
+            config.iou_head_depth,
+            config.iou_head_hidden,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Sam {self.name}>"
+
+    @property
+    def device(self) -> torch.device:
+        return self.mask_decoder.iou_token.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.mask_decoder.iou_token.weight.dtype
+
+    @torch.no_grad()
+    def encode(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageEmbedding]:
+        """One embedding per image, of shape (channels, grid, grid), with its frame.
+
+        images: (H, W, 3) uint8 RGB, of any sizes together. Raises ValueError for anything else.
+        """
+        embeddings: list[ImageEmbedding] = []
+        step = IMAGES_AT_ONCE.get(self.device.type, 1)
+        for start in range(0, len(images), step):
+            inputs = [
+                preprocess(check_image(image), self.config.image_size)
+                for image in images[start : start + step]
+            ]
+            pixels = torch.stack([pixels for pixels, _ in inputs]).to(self.device, self.dtype)
+            for tensor, (_, frame) in zip(self.image_encoder(pixels), inputs, strict=True):
+                embeddings.append(ImageEmbedding({"image_embedding": tensor}, frame))
+        return embeddings
+
+    def decode(
+        self,
+        embeddings: Sequence[ImageEmbedding],
+        prompts: Sequence[Prompts],
+        multimask_output: bool = True,
+    ) -> list[Masks]:
+        """Masks for every prompt of every image.
+
+        embeddings: one per image. prompts: one `Prompts` per image, each with any number of prompts,
+        none included. Returns one `Masks` per image: three masks a prompt (one where multimask_output
+        is False), prompt after prompt, as low-resolution logits with their predicted IoU.
+
+        Raises ValueError for unequal lengths, and for mask prompts or embeddings of a wrong size.
+        """
+        per_prompt = self.config.num_mask_tokens - 1 if multimask_output else 1
+        side, device, dtype = self.config.low_res_size, self.device, self.dtype
+        counts = [len(asked) * per_prompt for asked in prompts]
+        logits = [torch.empty(n, side, side, device=device, dtype=dtype) for n in counts]
+        predicted_iou = [np.empty(n, dtype=np.float32) for n in counts]
+        for image, masks in self.decode_chunks(embeddings, prompts, multimask_output):
+            # A prompt's masks stand together, so its first place is its index times their number.
+            places = np.repeat(masks.prompt_index[::per_prompt], per_prompt) * per_prompt
+            places += np.tile(np.arange(per_prompt), len(masks) // per_prompt)
+            logits[image][torch.from_numpy(places).to(device)] = masks.logits  # type: ignore[assignment]
+            predicted_iou[image][places] = masks.predicted_iou
+        return [
+            _masks(embedding, asked, *answer, np.repeat(np.arange(len(asked)), per_prompt))
+            for embedding, asked, answer in zip(
+                embeddings, prompts, zip(logits, predicted_iou, strict=True), strict=True
+            )
+        ]
+
+    @torch.no_grad()
+    def decode_chunks(
+        self,
+        embeddings: Sequence[ImageEmbedding],
+        prompts: Sequence[Prompts],
+        multimask_output: bool = True,
+    ) -> Iterator[tuple[int, Masks]]:
+        """What `decode` gives, piece by piece as (index of the image, some of its masks).
+
+        For when all logits at once would be too much: no more than one chunk of them exists here at
+        a time. `prompt_index` tells which prompts a piece answers; like prompts come in order.
+        """
+        if len(embeddings) != len(prompts):
+            raise ValueError(f"{len(embeddings)} embeddings but {len(prompts)} prompts: give one each")
+        self._check(prompts)
+        wanted = slice(1, None) if multimask_output else slice(0, 1)
+        size = max(1, TOKENS_AT_ONCE.get(self.device.type, 1 << 16) // self.config.grid**2)
+        positions = self.prompt_encoder.dense_positions()
+        for chunk in chunks([e.frame for e in embeddings], prompts, size):
+            images = sorted(set(chunk.images.tolist()))
+            stacked = torch.stack([embeddings[i]["image_embedding"] for i in images])
+            which = torch.from_numpy(np.searchsorted(images, chunk.images))
+            logits, predicted_iou = self.predict(stacked, which, chunk, positions, wanted)
+            for image in images:
+                own = np.flatnonzero(chunk.images == image)
+                rows = np.repeat(chunk.rows[own], logits.shape[1])
+                yield image, _masks(
+                    embeddings[image],
+                    prompts[image],
+                    logits[own[0] : own[-1] + 1].flatten(0, 1),
+                    predicted_iou[own[0] : own[-1] + 1].flatten().float().cpu().numpy(),
+                    rows,
+                )
+
+    def predict(
+        self,
+        image_embeddings: torch.Tensor,
+        which: torch.Tensor,
+        chunk: Chunk,
+        positions: torch.Tensor,
+        mask_tokens: slice,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (B, M, h, w) and predicted IoU (B, M) for a chunk of B prompts; differentiable.
+
+        image_embeddings: (I, C, grid, grid). which: (B,) the image of each prompt.
+        positions: `prompt_encoder.dense_positions()`.
+        """
+        device, dtype = self.device, self.dtype
+        encoder = self.prompt_encoder
+        sparse = encoder.embed_points(chunk.xy.to(device), chunk.kinds.to(device))
+        if chunk.embeddings is not None:
+            sparse = torch.cat([sparse, chunk.embeddings.to(device, dtype)], dim=1)
+        if chunk.masks is None:
+            dense = encoder.embed_no_mask()
+        else:
+            dense = encoder.embed_masks(chunk.masks.to(device, dtype))
+        images = image_embeddings.to(device, dtype)[which.to(device)] + dense
+        answer: tuple[torch.Tensor, torch.Tensor] = self.mask_decoder(
+            images, positions, sparse, mask_tokens
+        )
+        return answer
+
+    def _check(self, prompts: Sequence[Prompts]) -> None:
+        side, channels = self.config.low_res_size, self.config.channels
+        for asked in prompts:
+            for mask in asked.masks or ():
+                if mask is not None and tuple(mask.shape) != (side, side):
+                    raise ValueError(
+                        f"a mask prompt for {self.name} is ({side}, {side}) low-resolution logits of an "
+                        f"earlier answer (Masks.logits), got {tuple(mask.shape)}"
+                    )
+            for embedding in asked.embeddings or ():
+                if embedding is not None and embedding.shape[1] != channels:
+                    raise ValueError(
+                        f"prompt embeddings for {self.name} are (tokens, {channels}), "
+                        f"got {tuple(embedding.shape)}"
+                    )
+
+
+def _masks(
+    embedding: ImageEmbedding,
+    prompts: Prompts,
+    logits: torch.Tensor,
+    predicted_iou: NDArray[np.float32],
+    prompt_index: NDArray[np.int64],
+) -> Masks:
+    return Masks(
+        embedding.frame,
+        logits=logits,
+        predicted_iou=predicted_iou,
+        prompt_index=prompt_index,
+        scores=predicted_iou if prompts.scores is None else prompts.scores[prompt_index],
+        class_ids=None if prompts.class_ids is None else prompts.class_ids[prompt_index],
+    )
