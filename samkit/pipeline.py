@@ -14,12 +14,15 @@ image, and embeddings are dropped once nobody needs them.
 
 import functools
 import itertools
+import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
+
+import torch
 
 from samkit.types import Sample
 from samkit.types.sample import SampleId
@@ -50,7 +53,7 @@ class Stage:
         settings = []
         for number, field in enumerate(fields(self)):
             value = getattr(self, field.name)
-            if number == 0:
+            if number == 0 and not field.kw_only:
                 settings.append(describe(value))
             elif value is not field.default and value != field.default:
                 settings.append(f"{field.name}={describe(value)}")
@@ -113,6 +116,7 @@ class Pipeline(Stage):
             if "embedding" in (*stage.reads, *stage.writes) and "embedding" not in later:
                 samples = [sample.replace(embedding=None) for sample in samples]
             if seconds is not None:
+                _settle()
                 taken = time.perf_counter() - start
                 seconds[stage.phase] = seconds.get(stage.phase, 0.0) + taken
         return samples
@@ -124,12 +128,14 @@ class Pipeline(Stage):
 
         Pictures of the next `ahead` batches are decoded in the background, so memory is that of a
         few batches, whatever the number of samples. The embedding is not part of what comes out.
-        Raises what a stage or a picture raises, with the sample's id.
+        Raises ValueError that names the sample where one cannot be read, and what a stage raises.
         """
         for batch in load_ahead(samples, batch_size, ahead):
             for loaded in batch:
                 if isinstance(loaded, LoadError):
-                    raise loaded.error
+                    raise ValueError(
+                        f"sample {loaded.id!r} cannot be read: {loaded.error}"
+                    ) from loaded.error
             yield from self.run([s for s in batch if isinstance(s, Sample)])
 
 
@@ -143,7 +149,7 @@ class LoadError:
 
 def load_ahead(
     samples: Iterable[Sample], batch_size: int, ahead: int = 2, workers: int = 2
-) -> Iterator[list[Sample | LoadError]]:
+) -> Generator[list[Sample | LoadError], None, None]:
     """Batches of samples with their pixels, the next `ahead` batches being read by threads.
 
     A sequence is indexed inside the threads, so that what a dataset does to make a sample runs there.
@@ -193,6 +199,8 @@ def describe(value: Any) -> str:
 
     Raises ValueError for a lambda, which has no name to tell two of them apart.
     """
+    if isinstance(value, os.PathLike):
+        return repr(os.fspath(value))
     name = getattr(value, "name", None)
     if isinstance(name, str):
         return f"<{name}>"
@@ -208,13 +216,19 @@ def describe(value: Any) -> str:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{k!r}: {describe(v)}" for k, v in value.items()) + "}"
-    if type(value).__repr__ is object.__repr__:
+    if type(value).__repr__ is object.__repr__:  # type: ignore[comparison-overlap]
         return f"{type(value).__module__}.{type(value).__qualname__}"
     return repr(value)
 
 
 def _steps(stage: Stage) -> tuple[Stage, ...]:
     return stage.stages if isinstance(stage, Pipeline) else (stage,)
+
+
+def _settle() -> None:
+    """Waits for the GPU, so that a clock read next tells of the work done and not of its launch."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def _who_writes(field: str) -> str:

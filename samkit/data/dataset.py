@@ -1,5 +1,6 @@
 """What every reader returns: a named sequence of samples that are made when asked for."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
@@ -25,7 +26,7 @@ class Dataset(Sequence[Sample]):
         class_names: Mapping[int, str] | None = None,
     ) -> None:
         if len(set(ids)) < len(ids):
-            doubles = sorted({str(i) for i in ids if ids.count(i) > 1})
+            doubles = sorted(str(id) for id, count in Counter(ids).items() if count > 1)
             raise ValueError(f"{name} has sample ids twice: {', '.join(doubles[:5])}")
         self.name = name
         self.ids = list(ids)

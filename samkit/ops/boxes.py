@@ -30,4 +30,5 @@ def box_iou(boxes: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     intersection = np.clip(high - low, 0, None).prod(axis=2)
     union = box_areas(a)[:, None] + box_areas(b)[None] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return np.asarray(iou)

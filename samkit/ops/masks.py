@@ -41,7 +41,7 @@ def mask_boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """
     boxes = np.zeros((len(masks), 4), dtype=np.float32)
     for axis, column in ((1, 0), (2, 1)):
-        hit = masks.any(axis=axis)
+        hit = np.asarray(masks.any(axis=axis))
         some = hit.any(axis=1)
         first, last = hit.argmax(axis=1), hit.shape[1] - 1 - hit[:, ::-1].argmax(axis=1)
         boxes[some, column] = first[some]
@@ -51,8 +51,10 @@ def mask_boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 def mask_iou(masks: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(N, M) intersection over union of (N, H, W) with (M, H, W) masks; 0 where both are empty."""
-    a = masks.reshape(len(masks), -1).astype(np.float32)
-    b = others.reshape(len(others), -1).astype(np.float32)
+    pixels = int(np.prod(masks.shape[1:]))  # -1 is no size to numpy where there are no masks
+    a = masks.reshape(len(masks), pixels).astype(np.float32)
+    b = others.reshape(len(others), pixels).astype(np.float32)
     intersection = (a @ b.T).astype(np.float64)
     union = a.sum(1)[:, None] + b.sum(1)[None] - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    iou = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return np.asarray(iou)

@@ -47,14 +47,33 @@ def boxes_xywh(run_lengths: Sequence[RLE]) -> NDArray[np.float64]:
     return np.asarray(coco_mask.toBbox(_as_bytes(run_lengths)), dtype=np.float64).reshape(-1, 4)
 
 
+def iou(
+    run_lengths: Sequence[RLE], others: Sequence[RLE], is_crowd: Sequence[bool] | None = None
+) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of N with M masks of the same size; 0 where both are empty.
+
+    is_crowd: M flags; over a crowd region the intersection counts over the first mask's own area,
+        as in COCO's evaluation.
+    """
+    if not run_lengths or not others:
+        return np.zeros((len(run_lengths), len(others)))
+    crowd = [False] * len(others) if is_crowd is None else is_crowd
+    flags = [int(flag) for flag in crowd]
+    return np.asarray(coco_mask.iou(_as_bytes(run_lengths), _as_bytes(others), flags))
+
+
 def from_coco(segmentation: Any, height: int, width: int) -> RLE:
     """COCO's `segmentation` - polygons, uncompressed or compressed run lengths - as run lengths.
 
     polygons: list of [x, y, x, y, ...] in pixels; several are one object's parts (their union).
+    A polygon of fewer than three corners encloses nothing, and no polygon at all is an empty mask.
     """
     if isinstance(segmentation, list):
-        parts = coco_mask.frPyObjects(segmentation, height, width)
-        return _as_text(coco_mask.merge(parts))
+        # The coder takes four numbers for a box and stumbles over an empty list.
+        corners = [polygon for polygon in segmentation if len(polygon) >= 6]
+        if not corners:
+            return encode(np.zeros((1, height, width), dtype=bool))[0]
+        return _as_text(coco_mask.merge(coco_mask.frPyObjects(corners, height, width)))
     if isinstance(segmentation["counts"], list):
         return _as_text(coco_mask.frPyObjects(segmentation, height, width))
     return _as_text(segmentation)

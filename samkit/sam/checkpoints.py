@@ -71,7 +71,9 @@ def save_sam(sam: Sam, path: str | Path) -> None:
     Raises ValueError for another suffix.
     """
     path = Path(path)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sam.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in sam.state_dict().items()
+    }
     if path.suffix == ".safetensors":
         save_file(tensors, path)
     elif path.suffix == ".pth":
@@ -90,9 +92,11 @@ def read_tensors(path: Path) -> Tensors:
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path} is no file of tensors, or a damaged one: {reason}") from error
-    if not isinstance(loaded, dict) or not all(isinstance(t, torch.Tensor) for t in loaded.values()):
+    if not isinstance(loaded, dict) or not all(
+        isinstance(t, torch.Tensor) for t in loaded.values()
+    ):
         raise ValueError(f"{path} holds something else than tensors by name")
     return loaded
 
@@ -127,4 +131,6 @@ def _locate(name_or_path: str | Path) -> Path:
             f"{name_or_path} is not on this machine; fetch {OFFICIAL_ADDRESS}{file} and give its path"
         )
     names = ", ".join(["tiny", *CONFIGS])
-    raise FileNotFoundError(f"no weights at {name_or_path}; give a .pth or .safetensors file, or {names}")
+    raise FileNotFoundError(
+        f"no weights at {name_or_path}; give a .pth or .safetensors file, or {names}"
+    )

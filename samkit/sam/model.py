@@ -132,7 +132,9 @@ class Sam(nn.Module):
         a time. `prompt_index` tells which prompts a piece answers; like prompts come in order.
         """
         if len(embeddings) != len(prompts):
-            raise ValueError(f"{len(embeddings)} embeddings but {len(prompts)} prompts: give one each")
+            raise ValueError(
+                f"{len(embeddings)} embeddings but {len(prompts)} prompts: give one each"
+            )
         self._check(prompts)
         wanted = slice(1, None) if multimask_output else slice(0, 1)
         size = max(1, TOKENS_AT_ONCE.get(self.device.type, 1 << 16) // self.config.grid**2)
@@ -145,12 +147,15 @@ class Sam(nn.Module):
             for image in images:
                 own = np.flatnonzero(chunk.images == image)
                 rows = np.repeat(chunk.rows[own], logits.shape[1])
-                yield image, _masks(
-                    embeddings[image],
-                    prompts[image],
-                    logits[own[0] : own[-1] + 1].flatten(0, 1),
-                    predicted_iou[own[0] : own[-1] + 1].flatten().float().cpu().numpy(),
-                    rows,
+                yield (
+                    image,
+                    _masks(
+                        embeddings[image],
+                        prompts[image],
+                        logits[own[0] : own[-1] + 1].flatten(0, 1),
+                        predicted_iou[own[0] : own[-1] + 1].flatten().float().cpu().numpy(),
+                        rows,
+                    ),
                 )
 
     def predict(

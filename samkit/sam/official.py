@@ -68,7 +68,9 @@ class OfficialSam:
                 point_coords=one.points[0] if points and one.points else None,
                 point_labels=one.labels[0] if points and one.labels else None,
                 box=one.boxes[0] if one.boxes is not None and one.has_box[0] else None,
-                mask_input=None if one.masks is None or one.masks[0] is None else one.masks[0][None].numpy(),
+                mask_input=None
+                if one.masks is None or one.masks[0] is None
+                else one.masks[0][None].numpy(),
                 multimask_output=multimask,
             )
             logits.append(torch.from_numpy(low_res))

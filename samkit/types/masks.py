@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from samkit.ops import masks as mask_ops
 from samkit.ops import rle
 from samkit.types.frame import Frame
+from samkit.types.rows import Index, rows_at
 
 if TYPE_CHECKING:
     import supervision
@@ -69,15 +70,12 @@ class Masks:
     def __len__(self) -> int:
         return len(self.predicted_iou)
 
-    def __getitem__(
-        self, index: int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
-    ) -> "Masks":
+    def __getitem__(self, index: Index) -> "Masks":
         """The masks at an integer, slice, list of indices or boolean array; always Masks.
 
         >>> confident = masks[masks.predicted_iou > 0.9]  # doctest: +SKIP
         """
-        key = np.asarray(index) if isinstance(index, list | tuple) else index
-        rows = np.atleast_1d(np.arange(len(self))[key])
+        rows = rows_at(index, len(self))
         picked: dict[str, Any] = {}
         for name, value in self._rows().items():
             if isinstance(value, tuple):
@@ -108,7 +106,9 @@ class Masks:
         Raises ValueError for no parts, several frames, or different fields.
         """
         if not parts:
-            raise ValueError("nothing to put together: an image's frame is needed even for no masks")
+            raise ValueError(
+                "nothing to put together: an image's frame is needed even for no masks"
+            )
         names = set(parts[0]._rows())
         if any(set(part._rows()) != names or part.frame != parts[0].frame for part in parts):
             raise ValueError("parts must be of the same image and hold the same fields")

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from samkit.types.rows import Index, rows_at
+
 if TYPE_CHECKING:
     import supervision
 
 Floats = NDArray[np.float32]
 T = TypeVar("T")
-Index = int | slice | Sequence[int] | Sequence[bool] | NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ class Prompts:
 
     def __getitem__(self, index: Index) -> "Prompts":
         """The prompts at an integer, slice, list of indices or boolean array; always Prompts."""
-        rows = np.atleast_1d(np.arange(len(self))[np.asarray(index) if _is_list(index) else index])
+        rows = rows_at(index, len(self))
         picked = {
             name: value[rows] if isinstance(value, np.ndarray) else tuple(value[i] for i in rows)
             for name, value in self._given().items()

@@ -32,6 +32,7 @@ class Annotations:
     captions: N texts that describe each object.
     parents: (N,) index of the object that this one is a part of, -1 for a whole.
     negative_class_ids, not_exhaustive_class_ids: LVIS's federated labels of the image.
+    class_frequency: LVIS's "r", "c" or "f" (rare, common, frequent) of every class.
     """
 
     size: Size
@@ -46,6 +47,7 @@ class Annotations:
     class_names: Mapping[int, str] = field(default_factory=dict)
     negative_class_ids: tuple[int, ...] = ()
     not_exhaustive_class_ids: tuple[int, ...] = ()
+    class_frequency: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = ("run_lengths", "areas", "ids", "is_crowd", "captions", "parents")

@@ -90,7 +90,17 @@ def randomise(model: torch.nn.Module, seed: int = 0, scale: float = 1.0) -> None
             value = noise * 0.2 + 1.0
         if "patch_embed" in name or "pos_embed" in name:
             value = value * scale
-        if any(part in name for part in ("pos_embed", "point_embed", "not_a_point", "no_mask", "iou_token.", "mask_tokens.")):
+        if any(
+            part in name
+            for part in (
+                "pos_embed",
+                "point_embed",
+                "not_a_point",
+                "no_mask",
+                "iou_token.",
+                "mask_tokens.",
+            )
+        ):
             value = value * tensor[0].numel() ** 0.5 * 0.7
         tensor.copy_(value)
 

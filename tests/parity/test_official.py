@@ -111,7 +111,10 @@ def test_small_activations_feel_the_epsilons() -> None:
 def test_vit_b_size() -> None:
     theirs, ours = pair(CONFIGS["vit_b"])
     assert ours.config == CONFIGS["vit_b"]
-    assert len(theirs.state_dict()) == 314 and sum(p.numel() for p in ours.parameters()) == 93735472 - 256
+    assert (
+        len(theirs.state_dict()) == 314
+        and sum(p.numel() for p in ours.parameters()) == 93735472 - 256
+    )
     compare(OfficialSam(theirs), ours, SIZES["landscape"])
 
 
@@ -147,7 +150,9 @@ def test_a_ragged_batch_equals_one_by_one() -> None:
     ]
     assert [len(p) for p in prompts] == [1, 7, 0, 64, 3]
     expected = reference.decode(reference.encode(images), prompts)
-    for i, (mine, wanted) in enumerate(zip(ours.decode(ours.encode(images), prompts), expected, strict=True)):
+    for i, (mine, wanted) in enumerate(
+        zip(ours.decode(ours.encode(images), prompts), expected, strict=True)
+    ):
         assert len(mine) == len(wanted) == 3 * len(prompts[i])
         assert mine.prompt_index.tolist() == wanted.prompt_index.tolist()
         if len(mine):
@@ -168,7 +173,9 @@ def test_checkpoints_go_both_ways(tmp_path: Path, suffix: str) -> None:
         reloaded.load_state_dict(load_file(path), strict=True)
     compare(OfficialSam(reloaded), ours, SIZES["portrait"])
     torch.save(theirs.state_dict(), tmp_path / "official.pth")
-    compare(OfficialSam(theirs), load_sam(tmp_path / "official.pth", device="cpu"), SIZES["portrait"])
+    compare(
+        OfficialSam(theirs), load_sam(tmp_path / "official.pth", device="cpu"), SIZES["portrait"]
+    )
 
 
 # The bounds above can fail: each of these small errors breaks them.

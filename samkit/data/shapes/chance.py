@@ -1,7 +1,5 @@
 """Cheap scalar draws: `Generator.uniform` and `.choice` cost 10 times more than these and scenes need hundreds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

@@ -1,14 +1,12 @@
 """Named colours: a small vocabulary, and shades that anybody would call by that name."""
 
-from __future__ import annotations
-
 import colorsys
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from .chance import pick, uniform
+from samkit.data.shapes.chance import pick, uniform
 
 # Hue in degrees, saturation and value as ranges. The gaps between the boxes are left out on purpose:
 # a shade that two people would name differently makes a caption that is not true.
@@ -45,7 +43,11 @@ def palette() -> tuple[tuple[Colour, ...], np.ndarray]:
     shades: list[Colour] = []
     for name, (hue, saturation, value) in _BOXES.items():
         for _ in range(_SHADES):
-            h, s, v = (uniform(rng, *hue) / 360) % 1, uniform(rng, *saturation), uniform(rng, *value)
+            h, s, v = (
+                (uniform(rng, *hue) / 360) % 1,
+                uniform(rng, *saturation),
+                uniform(rng, *value),
+            )
             red, green, blue = (round(255 * x) for x in colorsys.hsv_to_rgb(h, s, v))
             shades.append(Colour(name, (red, green, blue)))
     return tuple(shades), np.array([shade.rgb for shade in shades], np.int32)

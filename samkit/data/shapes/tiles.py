@@ -1,17 +1,30 @@
 """Pattern tiles: large grey pictures (stripes, bricks, noise, photographs) that textures and backgrounds cut from."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np
 from PIL import Image
 
-SIDE = 512
-"""Height and width of every tile in pixels."""
-PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle", "ihc", "hubble")
+LEVELS = 4
+"""Every pattern and photograph exists in this many scales, so that cutting needs no resampling."""
+_PERIODS = (9, 14, 21, 32)
+_PHOTOGRAPH_SIDES = (230, 330, 470, 680)
+_LEAST_SIDE = 512
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle") * 2 + ("ihc", "hubble")
+"""Names to draw from; pictures of things count twice, tissue and stars once."""
 GREY_PHOTOGRAPHS = ("brick", "grass", "gravel", "camera", "coins", "moon", "page", "text")
-PATTERNS = ("striped", "checked", "dotted", "bricked", "zigzag", "wavy", "latticed", "tartan", "speckled", "cloudy")
+PATTERNS = (
+    "striped",
+    "checked",
+    "dotted",
+    "bricked",
+    "zigzag",
+    "wavy",
+    "latticed",
+    "tartan",
+    "speckled",
+    "cloudy",
+)
 
 
 def _photograph(name: str) -> np.ndarray:
@@ -19,55 +32,67 @@ def _photograph(name: str) -> np.ndarray:
     from skimage import data
 
     if name == "motorcycle":
-        return np.asarray(data.stereo_motorcycle()[0])
-    return np.asarray(getattr(data, {"ihc": "immunohistochemistry", "hubble": "hubble_deep_field"}.get(name, name))())
+        return np.asarray(data.stereo_motorcycle()[0])  # type: ignore[no-untyped-call]
+    return np.asarray(
+        getattr(
+            data, {"ihc": "immunohistochemistry", "hubble": "hubble_deep_field"}.get(name, name)
+        )()
+    )
 
 
-def _to_tile(picture: Image.Image, coarse: bool) -> Image.Image:
-    """The picture's middle square as a tile; a fine one holds it four times, mirrored so that no seam shows."""
-    side = min(picture.size)
+def _to_tile(picture: Image.Image, level: int) -> Image.Image:
+    """The picture's middle square at a scale; small ones are repeated, mirrored so that no seam shows."""
+    side, wanted = min(picture.size), _PHOTOGRAPH_SIDES[level]
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.crop((left, top, left + side, top + side))
-    if coarse:
-        return square.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    small = np.asarray(square.resize((SIDE // 2, SIDE // 2), Image.Resampling.BOX))
-    wide = np.concatenate([small, small[:, ::-1]], axis=1)
-    return Image.fromarray(np.concatenate([wide, wide[::-1]], axis=0))
+    box = (left, top, left + side, top + side)
+    small = np.asarray(picture.resize((wanted, wanted), Image.Resampling.LANCZOS, box))
+    while small.shape[0] < _LEAST_SIDE:
+        wide = np.concatenate([small, small[:, ::-1]], axis=1)
+        small = np.concatenate([wide, wide[::-1]], axis=0)
+    return Image.fromarray(small)
 
 
 @cache
-def colour_photograph(name: str, coarse: bool) -> Image.Image:
+def colour_photograph(name: str, level: int) -> Image.Image:
     """A tile in RGB, cut from one of PHOTOGRAPHS."""
-    return _to_tile(Image.fromarray(_photograph(name)).convert("RGB"), coarse)
+    return _to_tile(Image.fromarray(_photograph(name)).convert("RGB"), level)
 
 
 @cache
-def grey_photograph(name: str, coarse: bool) -> Image.Image:
+def grey_photograph(name: str, level: int) -> Image.Image:
     """A grey tile with its values spread over 0..255, cut from one of GREY_PHOTOGRAPHS."""
     values = _photograph(name).astype(np.float32)
     low, high = np.percentile(values, (2, 98))
     spread = np.clip((values - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    return _to_tile(Image.fromarray(spread), coarse)
+    return _to_tile(Image.fromarray(spread), level)
 
 
 @cache
 def noise(spread: int) -> Image.Image:
     """An RGB tile of normal noise around 128, to be added to pictures; spread is its standard deviation."""
-    values = np.random.default_rng(spread).normal(128, spread, (SIDE, SIDE, 3))
+    values = np.random.default_rng(spread).normal(128, spread, (_LEAST_SIDE, _LEAST_SIDE, 3))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 @cache
-def ramp() -> Image.Image:
-    """A grey tile that rises evenly from 0 at the left to 255 at the right."""
-    return Image.fromarray(np.tile((np.arange(SIDE) // 2).astype(np.uint8), (SIDE, 1)))
+def ramp(percent: int = 100) -> Image.Image:
+    """A grey tile, (512, 512), that rises evenly from 0 at the left to `percent` of 255 at the right."""
+    row = (np.arange(512) * 255 // 511 * percent // 100).astype(np.uint8)
+    return Image.fromarray(np.tile(row, (512, 1)))
 
 
 @cache
-def pattern(name: str, coarse: bool) -> Image.Image:
+def hill(percent: int = 100, valley: bool = False) -> Image.Image:
+    """A grey tile, (256, 256): `percent` of 255 in the middle, falling to 0 at the rim; a valley is its inverse."""
+    far = np.asarray(Image.radial_gradient("L")).astype(np.int32)
+    return Image.fromarray(((far if valley else 255 - far) * percent // 100).astype(np.uint8))
+
+
+@cache
+def pattern(name: str, level: int) -> Image.Image:
     """A grey tile of one of PATTERNS: 0 where the first colour goes, 255 where the second does; at least half is 0."""
-    period = 32 if coarse else 16
-    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    period, side = _PERIODS[level], _LEAST_SIDE
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     rng = np.random.default_rng(period)
 
     def hump(t: np.ndarray, share: float) -> np.ndarray:
@@ -81,7 +106,9 @@ def pattern(name: str, coarse: bool) -> Image.Image:
             second = hump(x, 0.5) * hump(y, 0.5) / 4 - 0.5
         case "dotted":
             row = (y // period) % 2 * (period / 2)
-            second = 0.33 * period - np.hypot((x + row) % period - period / 2, y % period - period / 2)
+            second = 0.33 * period - np.hypot(
+                (x + row) % period - period / 2, y % period - period / 2
+            )
         case "bricked":
             row = (y // period) % 2 * (period / 2)
             second = np.maximum(hump(y, 0.22), hump((x + row * 2) / 2, 0.11) * 2)
@@ -95,9 +122,9 @@ def pattern(name: str, coarse: bool) -> Image.Image:
             crossed = 0.5 * (hump(x, 0.5) > 0) + 0.5 * (hump(y, 0.3) > 0)
             return Image.fromarray((crossed * 255).astype(np.uint8))
         case "speckled":
-            second = _smooth_noise(rng, (2, 3)) * 3 - 2.5
+            second = _smooth_noise(rng, (level + 1, level + 2)) * 3 - 2.5
         case "cloudy":
-            values = _smooth_noise(rng, (4, 8, 16, 32) if coarse else (2, 4, 8, 16))
+            values = _smooth_noise(rng, tuple(2 ** (level + i) for i in range(5)))
             return Image.fromarray(np.clip(95 + 60 * values, 0, 255).astype(np.uint8))
         case _:
             raise ValueError(f"unknown pattern {name!r}; there are {', '.join(PATTERNS)}")
@@ -105,9 +132,11 @@ def pattern(name: str, coarse: bool) -> Image.Image:
 
 
 def _smooth_noise(rng: np.random.Generator, grains: tuple[int, ...]) -> np.ndarray:
-    """Noise of several grain sizes added up, with mean 0 and deviation 1, (SIDE, SIDE) float32."""
-    total = np.zeros((SIDE, SIDE), np.float32)
+    """Noise of several grain sizes added up, with mean 0 and deviation 1, (512, 512) float32."""
+    side = _LEAST_SIDE
+    total = np.zeros((side, side), np.float32)
     for grain in grains:
-        cells = rng.normal(0, 1, (SIDE // grain, SIDE // grain)).astype(np.float32)
-        total += grain**0.5 * np.asarray(Image.fromarray(cells).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+        cells = rng.normal(0, 1, (side // grain, side // grain)).astype(np.float32)
+        grown = Image.fromarray(cells).resize((side, side), Image.Resampling.BICUBIC)
+        total += grain**0.5 * np.asarray(grown)
     return np.asarray((total - total.mean()) / total.std())

@@ -1,0 +1,103 @@
+"""The `samkit` command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from samkit import Prompts, Sample, __version__, draw, load_sam
+from samkit.stages import Embed, Segment
+
+app = typer.Typer(
+    help="Pipelines on one Segment Anything core.", no_args_is_help=True, add_completion=False
+)
+
+POINT = typer.Option(help="A foreground point X,Y in pixels of the picture; may be repeated.")
+NOT_POINT = typer.Option(help="A background point X,Y; may be repeated.")
+BOX = typer.Option(help="A box X0,Y0,X1,Y1 in pixels; may be repeated.")
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option(help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"samkit {__version__}")
+
+
+@app.command()
+def segment(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    point: Annotated[list[str] | None, POINT] = None,
+    not_point: Annotated[list[str] | None, NOT_POINT] = None,
+    box: Annotated[list[str] | None, BOX] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Overlay to write (PNG).")] = Path(
+        "segmented.png"
+    ),
+    json_out: Annotated[Path | None, typer.Option(help="Masks as COCO records (JSON).")] = None,
+    sam: Annotated[str, typer.Option(help="tiny, or a .pth or .safetensors file.")] = "tiny",
+    device: str = "auto",
+    dtype: str = "float32",
+) -> None:
+    """Masks for points and boxes in one picture.
+
+    Points ask for one object together; with one box they refine that box's object. Several boxes ask
+    for an object each.
+    """
+    try:
+        prompts = build_prompts(point or [], not_point or [], box or [])
+        sample = Sample.open(picture).loaded().replace(prompts=prompts)
+        model = load_sam(sam, device, dtype)
+        [answer] = (Embed(model) | Segment(model))([sample])
+        write(answer, out, json_out)
+    except (ValueError, OSError) as error:
+        typer.echo(f"samkit: {error}", err=True)
+        raise typer.Exit(2) from error
+    assert answer.masks is not None
+    for area, iou in zip(answer.masks.areas(), answer.masks.predicted_iou, strict=True):
+        typer.echo(f"mask of {area} pixels, predicted IoU {iou:.3f}")
+    typer.echo(f"{model.name}: {len(answer.masks)} masks drawn to {out}")
+
+
+def build_prompts(points: list[str], not_points: list[str], boxes: list[str]) -> Prompts:
+    """Prompts of the command line's texts. Raises ValueError where they make no sense together."""
+    xy = [numbers(text, 2, "--point X,Y") for text in (*points, *not_points)]
+    xyxy = [numbers(text, 4, "--box X0,Y0,X1,Y1") for text in boxes]
+    labels = [1] * len(points) + [0] * len(not_points)
+    if not xy and not xyxy:
+        raise ValueError("nothing to look for; give --point X,Y or --box X0,Y0,X1,Y1")
+    if xy and len(xyxy) > 1:
+        raise ValueError(
+            f"points and {len(xyxy)} boxes: which box would the points refine? Give one box, or only boxes"
+        )
+    if xy:
+        return Prompts(points=[xy], labels=[labels], boxes=xyxy or None)
+    return Prompts.from_boxes(xyxy)
+
+
+def numbers(text: str, count: int, form: str) -> list[float]:
+    """The `count` numbers of a text like "500,375". Raises ValueError with the form it should have."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not np.isfinite(values).all():
+        raise ValueError(f"expected {form} in pixels, got {text!r}")
+    return values
+
+
+def write(sample: Sample, out: Path, json_out: Path | None) -> None:
+    """The overlay and, where wanted, the masks as COCO records."""
+    import json
+
+    draw(sample).save(out)
+    if json_out is not None and sample.masks is not None:
+        json_out.write_text(json.dumps(sample.masks.to_coco(str(sample.id)), indent=1) + "\n")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""A results file from outside, evaluated as it stands."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from samkit.metrics.average_precision import Objects
+from samkit.metrics.mask_ap import Federated, MaskAP
+from samkit.ops import rle
+
+Record = dict[str, Any]
+Size = tuple[int, int]
+
+
+def evaluate_results(
+    annotation_file: str | Path,
+    results_file: str | Path,
+    iou_type: Literal["segm", "bbox"] = "segm",
+    lvis: bool = False,
+) -> dict[str, float]:
+    """MaskAP's summary of a COCO results file, exactly as pycocotools (or lvis-api) counts it.
+
+    annotation_file: COCO instances or LVIS JSON. results_file: a JSON list of records with
+    image_id, category_id, score and `bbox` (xywh), `segmentation` or both. Where the first record
+    has a bbox, the boxes decide the detections' size bins even among masks; take them out of a file
+    of masks to have it counted by mask area, as samkit's own results are.
+
+    Raises FileNotFoundError, and ValueError for files that are neither of these, for results of
+    images or categories that the annotations do not have, and for masks of another size.
+
+    >>> evaluate_results("instances_val2017.json", "results.json")["AP"]  # doctest: +SKIP
+    0.465
+    """
+    metric = MaskAP(iou_type, lvis)
+    truth, results = _read(annotation_file), _read(results_file)
+    if not isinstance(truth, dict) or not {"images", "annotations", "categories"} <= set(truth):
+        raise ValueError(f"{annotation_file} is no COCO file: images, annotations and categories")
+    if not isinstance(results, list):
+        raise ValueError(f"{results_file} is no results file: a JSON list of detections")
+    sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+    categories = {category["id"] for category in truth["categories"]}
+    for key in ("image_id", "category_id", "score"):
+        if not all(isinstance(record, dict) and key in record for record in results):
+            raise ValueError(f"{results_file} has a result without {key}")
+    _refuse_unknown(results, "image_id", set(sizes), results_file)
+    _refuse_unknown(results, "category_id", categories, results_file)
+
+    true_records, found_records = _by_image(truth["annotations"]), _by_image(results)
+    # pycocotools' loadRes looks at the first record only, and so must who wants its numbers.
+    by_box = bool(results) and bool(results[0].get("bbox"))
+    frequency = {c["id"]: c.get("frequency", "") for c in truth["categories"]}
+    rows = []
+    for image in truth["images"]:
+        id, size = image["id"], sizes[image["id"]]
+        labels = Federated(
+            image.get("neg_category_ids", ()),
+            image.get("not_exhaustive_category_ids", ()),
+            frequency,
+        )
+        true = _true_objects(true_records[id], size, iou_type)
+        found = _found_objects(found_records[id], size, iou_type, by_box)
+        rows.append(metric.score_objects(id, true, found, labels))
+    return metric.summarise(rows)
+
+
+def _true_objects(records: Sequence[Record], size: Size, iou_type: str) -> Objects:
+    crowd = [record.get("iscrowd", 0) for record in records]
+    areas = [
+        record["area"] if "area" in record else rle.areas([_mask(record, size)])[0]
+        for record in records
+    ]
+    return Objects.true(_classes(records), areas, _regions(records, size, iou_type), crowd)
+
+
+def _found_objects(records: Sequence[Record], size: Size, iou_type: str, by_box: bool) -> Objects:
+    scores = np.array([record["score"] for record in records], dtype=np.float64)
+    regions = _regions(records, size, iou_type)
+    if by_box:
+        areas = [_box(record)[2] * _box(record)[3] for record in records]
+    else:
+        areas = rle.areas([_mask(record, size) for record in records]).tolist()
+    return Objects.found(_classes(records), areas, regions, scores)
+
+
+def _classes(records: Sequence[Record]) -> Any:
+    return np.array([record["category_id"] for record in records], dtype=np.int64)
+
+
+def _regions(records: Sequence[Record], size: Size, iou_type: str) -> Any:
+    if iou_type == "segm":
+        return [_mask(record, size) for record in records]
+    boxes = [
+        _box(record) if record.get("bbox") else rle.boxes_xywh([_mask(record, size)])[0]
+        for record in records
+    ]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+
+
+def _box(record: Record) -> Sequence[float]:
+    if not record.get("bbox"):
+        raise ValueError(
+            f"the first result has a bbox, one of image {record['image_id']} has none; "
+            "give all results a bbox, or none"
+        )
+    box: Sequence[float] = record["bbox"]
+    return box
+
+
+def _mask(record: Record, size: Size) -> rle.RLE:
+    if record.get("segmentation"):
+        run_lengths = rle.from_coco(record["segmentation"], *size)
+    elif record.get("bbox"):  # A lone box is evaluated as the mask that fills it.
+        x, y, width, height = record["bbox"]
+        corners = [x, y, x, y + height, x + width, y + height, x + width, y]
+        run_lengths = rle.from_coco([corners], *size)
+    else:
+        raise ValueError(f"a record of image {record['image_id']} has no segmentation and no bbox")
+    if tuple(run_lengths["size"]) != size:
+        raise ValueError(
+            f"a mask of image {record['image_id']} is {run_lengths['size']}, "
+            f"the image {list(size)} (height, width)"
+        )
+    return run_lengths
+
+
+def _by_image(records: Sequence[Record]) -> Mapping[Any, list[Record]]:
+    grouped: defaultdict[Any, list[Record]] = defaultdict(list)
+    for record in records:
+        grouped[record["image_id"]].append(record)
+    return grouped
+
+
+def _refuse_unknown(results: Sequence[Record], key: str, known: set[Any], path: str | Path) -> None:
+    unknown = sorted({str(record[key]) for record in results if record[key] not in known})
+    if unknown:
+        raise ValueError(
+            f"{path} has {key} values that the annotations have not: {', '.join(unknown[:5])}"
+            f"{' ...' if len(unknown) > 5 else ''}; results and annotations must be of one dataset"
+        )
+
+
+def _read(path: str | Path) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is no JSON file: {error}") from error
