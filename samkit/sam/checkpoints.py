@@ -106,7 +106,8 @@ def fingerprint(tensors: Tensors) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        raw = tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8)
+        digest.update(raw.numpy().data)
     return digest.hexdigest()[:8]
 
 

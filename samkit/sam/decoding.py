@@ -88,10 +88,10 @@ def _chunk(
         torch.from_numpy(np.concatenate(kinds)),
         embeddings=None
         if embeddings is None or embeddings[first_row] is None
-        else torch.stack([prompts[i].embeddings[r] for i, r in pairs]),  # type: ignore[index,misc]
+        else torch.stack([prompts[i].embeddings[r] for i, r in pairs]),
         masks=None
         if masks is None or masks[first_row] is None
-        else torch.stack([prompts[i].masks[r] for i, r in pairs])[:, None],  # type: ignore[index,misc]
+        else torch.stack([prompts[i].masks[r] for i, r in pairs])[:, None],
     )
 
 

@@ -157,7 +157,8 @@ class Attention(nn.Module):
         return mixed
 
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        heads: torch.Tensor = x.unflatten(-1, (self.num_heads, -1))
+        return heads.transpose(1, 2)
 
 
 class DeepMlp(nn.Module):

@@ -42,7 +42,7 @@ class PromptEncoder(nn.Module):
 
         Half a pixel is added to every coordinate, points and box corners alike.
         """
-        table = torch.cat([embedding.weight for embedding in self.point_embeddings])
+        table = torch.cat(list(self.point_embeddings.parameters()))
         table = torch.cat([table, self.not_a_point_embed.weight])  # row -1
         where = self.pe_layer((xy + 0.5) / self.image_size).to(table.dtype)
         return torch.where((kinds == NOT_A_POINT)[..., None], 0, where) + table[kinds]
@@ -60,8 +60,8 @@ class PromptEncoder(nn.Module):
         """(1, C, grid, grid) positional encoding of the image embedding's cells."""
         centres = (torch.arange(self.grid, device=self.pe_layer.device) + 0.5) / self.grid
         y, x = torch.meshgrid(centres, centres, indexing="ij")
-        encoded = self.pe_layer(torch.stack([x, y], dim=-1)).to(self.no_mask_embed.weight.dtype)
-        return encoded.permute(2, 0, 1)[None]
+        encoded: torch.Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
+        return encoded.permute(2, 0, 1)[None].to(self.no_mask_embed.weight.dtype)
 
 
 class PositionalEncoding(nn.Module):
@@ -79,6 +79,6 @@ class PositionalEncoding(nn.Module):
 
     def forward(self, places: torch.Tensor) -> torch.Tensor:
         """(..., 2) xy in [0, 1] to (..., C) float32."""
-        angles = (2 * places - 1) @ self.positional_encoding_gaussian_matrix.float()
+        angles: torch.Tensor = (2 * places - 1) @ self.positional_encoding_gaussian_matrix.float()
         angles = 2 * math.pi * angles
         return torch.cat([angles.sin(), angles.cos()], dim=-1)

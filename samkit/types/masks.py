@@ -199,13 +199,12 @@ class Masks:
         return self.replace(run_lengths=tuple(self.rle()), logits=None)
 
     def to_detections(self) -> "supervision.Detections":
-        """supervision `Detections` with compact masks; confidence holds `scores`."""
+        """supervision `Detections` with compact masks; boxes are inclusive, confidence holds `scores`."""
         import supervision
         from supervision.detection.compact_mask import CompactMask
 
         run_lengths = self.rle()
-        xywh = rle.boxes_xywh(run_lengths)
-        xyxy = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).astype(np.float32)
+        xyxy = self.replace(run_lengths=tuple(run_lengths)).boxes()
         return supervision.Detections(
             xyxy=xyxy,
             mask=CompactMask.from_coco_rle(run_lengths, xyxy, self.frame.original_size),
