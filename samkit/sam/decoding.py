@@ -1,4 +1,10 @@
-"""Ragged prompts to chunks of like prompts: what one call of the mask decoder can take."""
+"""Ragged prompts to chunks of like prompts: what one call of the mask decoder can take.
+
+Prompts outside the image, the one rule: points and boxes that reach beyond the image, or beyond the
+crop that a frame shows, go to the model as they stand, never clipped, as in the official code (boxes
+of detectors and of COCO reach out by a pixel or two). A prompt is refused where nothing of it, neither
+one of its points nor a part of its box, lies on the image or its border: its answer would be noise.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,6 +50,30 @@ def chunks(frames: Sequence[Frame], prompts: Sequence[Prompts], size: int) -> It
         for start in range(0, len(members), size):
             images, rows = np.array(members[start : start + size]).T
             yield _chunk(frames, prompts, images, rows)
+
+
+def refuse_outside(frames: Sequence[Frame], prompts: Sequence[Prompts]) -> None:
+    """Raises ValueError, naming image and prompt, for one that lies wholly outside its image."""
+    for image, (frame, asked) in enumerate(zip(frames, prompts, strict=True)):
+        height, width = frame.original_size
+        left, top, right, bottom = frame.crop_box or (0, 0, width, height)
+        low, high = np.array([left, top]), np.array([right, bottom])
+        touches = np.zeros(len(asked), dtype=bool)
+        if asked.points is not None and asked.num_points.any():
+            xy = np.concatenate(asked.points)
+            owners = np.repeat(np.arange(len(asked)), asked.num_points)
+            touches[owners[((xy >= low) & (xy <= high)).all(axis=1)]] = True
+        if asked.boxes is not None:  # Rows of NaN, which are no boxes, touch nothing.
+            touches |= ((asked.boxes[:, 2:] >= low) & (asked.boxes[:, :2] <= high)).all(axis=1)
+        lost = np.flatnonzero(~touches & (asked.has_box | (asked.num_points > 0)))
+        if len(lost):
+            one = asked[int(lost[0])]
+            box = one.boxes[0].tolist() if one.boxes is not None and one.has_box[0] else None
+            xy = [] if one.points is None else one.points[0].tolist()
+            raise ValueError(
+                f"prompt {lost[0]} of image {image} lies wholly outside it: box {box}, points {xy}; "
+                f"the model sees x {left} to {right}, y {top} to {bottom} (pixels of the original)"
+            )
 
 
 def _groups(prompts: Sequence[Prompts]) -> dict[tuple[int, bool, int, bool], list[tuple[int, int]]]:

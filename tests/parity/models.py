@@ -1,19 +1,12 @@
 """Official SAMs of any size with every tensor drawn at random, and our own of the same weights."""
 
-from functools import partial
-
 import torch
-from segment_anything.modeling import (
-    ImageEncoderViT,
-    MaskDecoder,
-    PromptEncoder,
-    Sam,
-    TwoWayTransformer,
-)
+from segment_anything.modeling import Sam
 
 from samkit.sam.checkpoints import build_sam
 from samkit.sam.config import SamConfig
 from samkit.sam.model import Sam as OurSam
+from samkit.sam.official import official_model
 
 SMALL = SamConfig(64, 4, 4, (1, 3), 256, image_size=128, window_size=5)
 # Nothing official about these sizes: another decoder width, three layers, five mask tokens.
@@ -22,48 +15,6 @@ ODD = SamConfig(
     decoder_mlp_dim=96, decoder_attention_width=32, num_mask_tokens=5, iou_head_depth=2,
     iou_head_hidden=40,
 )  # fmt: skip
-
-
-def official(config: SamConfig) -> Sam:
-    """The official package's classes, given `config`'s sizes."""
-    return Sam(
-        image_encoder=ImageEncoderViT(
-            img_size=config.image_size,
-            patch_size=config.patch_size,
-            embed_dim=config.width,
-            depth=config.depth,
-            num_heads=config.num_heads,
-            mlp_ratio=config.mlp_dim / config.width,
-            out_chans=config.channels,
-            qkv_bias=True,
-            norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
-            use_rel_pos=True,
-            rel_pos_zero_init=True,
-            window_size=config.window_size,
-            global_attn_indexes=config.global_blocks,
-        ),
-        prompt_encoder=PromptEncoder(
-            embed_dim=config.channels,
-            image_embedding_size=(config.grid, config.grid),
-            input_image_size=(config.image_size, config.image_size),
-            mask_in_chans=config.mask_channels,
-        ),
-        mask_decoder=MaskDecoder(
-            num_multimask_outputs=config.num_mask_tokens - 1,
-            transformer=TwoWayTransformer(
-                depth=config.decoder_depth,
-                embedding_dim=config.channels,
-                mlp_dim=config.decoder_mlp_dim,
-                num_heads=config.decoder_heads,
-                attention_downsample_rate=config.channels // config.decoder_attention_width,
-            ),
-            transformer_dim=config.channels,
-            iou_head_depth=config.iou_head_depth,
-            iou_head_hidden_dim=config.iou_head_hidden,
-        ),
-        pixel_mean=[123.675, 116.28, 103.53],
-        pixel_std=[58.395, 57.12, 57.375],
-    ).eval()
 
 
 def randomise(model: torch.nn.Module, seed: int = 0, scale: float = 1.0) -> None:
@@ -107,7 +58,7 @@ def randomise(model: torch.nn.Module, seed: int = 0, scale: float = 1.0) -> None
 
 def pair(config: SamConfig, seed: int = 0, scale: float = 1.0) -> tuple[Sam, OurSam]:
     """The same random weights in the official classes and in ours."""
-    theirs = official(config)
+    theirs = official_model(config)
     randomise(theirs, seed, scale)
     ours = build_sam({name: tensor.clone() for name, tensor in theirs.state_dict().items()})
     ours.name = "random-float32-samkit"

@@ -1,4 +1,4 @@
-"""What lies behind the objects: photographs, patterns, gradients, or two of them meeting at a horizon."""
+"""What lies behind the objects: photographs, patterns, gradients, or two at a horizon."""
 
 import math
 

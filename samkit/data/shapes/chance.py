@@ -1,4 +1,4 @@
-"""Cheap scalar draws: `Generator.uniform` and `.choice` cost 10 times more than these and scenes need hundreds."""
+"""Cheap scalar draws: a scene needs hundreds, and `Generator.choice` costs ten times as much."""
 
 from collections.abc import Sequence
 from typing import TypeVar

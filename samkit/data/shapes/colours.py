@@ -8,7 +8,7 @@ import numpy as np
 
 from samkit.data.shapes.chance import pick, uniform
 
-# Hue in degrees, saturation and value as ranges. The gaps between the boxes are left out on purpose:
+# Hue in degrees, saturation and value as ranges. The gaps between the boxes are on purpose:
 # a shade that two people would name differently makes a caption that is not true.
 _BOXES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "red": ((-10, 8), (0.72, 1.0), (0.55, 0.95)),
@@ -38,7 +38,7 @@ class Colour:
 
 @cache
 def palette() -> tuple[tuple[Colour, ...], np.ndarray]:
-    """All shades of all names, and their values as (12 * 48, 3) int32; the same in every process."""
+    """All shades of all names, and their values as (12 * 48, 3) int32; always the same."""
     rng = np.random.default_rng(20240)
     shades: list[Colour] = []
     for name, (hue, saturation, value) in _BOXES.items():
@@ -70,7 +70,7 @@ def distance(a: tuple[int, int, int], b: tuple[int, int, int]) -> int:
 
 
 def close_to(rgb: tuple[int, int, int], least: int) -> Colour:
-    """The shade most similar to `rgb` that still differs by `least` in some channel: camouflage, but visible."""
+    """The shade most like `rgb` that still differs by `least` in some channel: camouflage."""
     shades, values = palette()
     off = np.abs(values - np.array(rgb, np.int32)).max(axis=1)
     return shades[int(np.where(off >= least, off, 999).argmin())]

@@ -13,7 +13,7 @@ CLASS_NAMES: dict[int, str] = dict(enumerate(CLASSES, start=1))
 
 
 def shapes(n: int = 100, seed: int = 0, size: int = 256) -> Dataset:
-    """Scenes 0 to n - 1 of a seed, (size, size) pixels, with exact truth; ids are the scenes' numbers.
+    """Scenes 0 to n - 1 of a seed, (size, size) pixels, with exact truth; ids are the numbers.
 
     Scene i is the same whatever n is, in every process, for one version of the generator; the
     data set's name carries version, n, seed and size. Each access renders the scene, once for image
@@ -24,7 +24,7 @@ def shapes(n: int = 100, seed: int = 0, size: int = 256) -> Dataset:
 
     >>> [sample] = shapes(n=1)
     >>> sample.annotations.captions[0]
-    'CAPTION'
+    'a green bar'
     """
     if n < 0 or seed < 0 or size < 32:
         raise ValueError(f"shapes wants n >= 0, seed >= 0, size >= 32; got {n}, {seed}, {size}")

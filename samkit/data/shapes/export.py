@@ -13,9 +13,9 @@ from samkit.ops import rle
 def to_coco(dataset: Dataset, folder: str | Path) -> Path:
     """Write a data set as folder/images/*.png and folder/annotations/instances_shapes.json.
 
-    dataset: samples with masks and integer ids, as from `shapes`. Annotation ids count from 1, since
-    COCO's evaluation takes 0 for "unmatched". Beside COCO's own fields an annotation has `caption`
-    and `parent_id`, the id of the annotation that it is a part of, or None.
+    dataset: samples with masks and integer ids, as from `shapes`. Annotation ids count from 1,
+    since COCO's evaluation takes 0 for "unmatched". Beside COCO's own fields an annotation has
+    `caption` and `parent_id`, the id of the annotation that it is a part of, or None.
 
     Returns the path of the JSON. Raises ValueError for samples without masks.
 

@@ -14,7 +14,7 @@ _CIRCLE = np.stack([np.cos(TURN), np.sin(TURN)], axis=1)
 
 @dataclass(frozen=True)
 class Piece:
-    """A polygon (width 0) or a stroke along `points` (K, 2) float; one that is a hole takes away what lies below."""
+    """A polygon (width 0) or a stroke along `points` (K, 2); a hole takes away what lies below."""
 
     points: np.ndarray
     width: float = 0.0
@@ -84,7 +84,7 @@ def stroke(points: np.ndarray, width: float) -> Piece:
 
 
 def ribbon(points: np.ndarray, width: float) -> Piece:
-    """A smooth line as a polygon along both its sides: quicker to draw than a stroke, and no gaps at bends."""
+    """A smooth line as a polygon: quicker to draw than a stroke, and no gaps at bends."""
     along = np.gradient(points, axis=0)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     across *= width / 2 / np.linalg.norm(across, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Light and lens: shadows, shading, brightness, colour cast, blur and noise. None of it moves a pixel of the truth."""
+"""Light and lens: shadows, shading, exposure, blur, noise. None of it moves the truth."""
 
 import math
 
@@ -15,18 +15,22 @@ _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def drop_shadow(rng: Rng, canvas: Image.Image, patch: Patch, unit: float) -> None:
-    """Darken the canvas where the patch would throw a shadow, to be called before the patch is painted."""
+    """Darken the canvas where the patch will throw a shadow; to be called before it is painted."""
     reach = min(patch.alpha.size) * uniform(rng, 0.05, 0.25)
-    small = patch.alpha.reduce(4).filter(ImageFilter.BoxBlur(uniform(rng, 0.3, 1.5) * unit))
+    radius = uniform(rng, 0.3, 1.5) * unit
+    # A quarter of the size is enough for a soft thing; the rim gives the softness room to end.
+    small, rim = patch.alpha.reduce(4), math.ceil(radius) + 1
+    small = small.crop((-rim, -rim, small.width + rim, small.height + rim))
     strength = Image.new("L", small.size, round(255 * uniform(rng, 0.25, 0.75)))
-    shade = ImageChops.multiply(small, strength).resize(patch.alpha.size, Image.Resampling.BILINEAR)
+    soft = ImageChops.multiply(small, strength).filter(ImageFilter.BoxBlur(radius))
+    shade = soft.resize((4 * soft.width, 4 * soft.height), Image.Resampling.BILINEAR)
     angle = rng.random() * 2 * math.pi
-    corner = (patch.x + round(reach * math.cos(angle)), patch.y + round(reach * math.sin(angle)))
-    canvas.paste(_BLACK, corner, shade)
+    x, y = patch.x - 4 * rim + reach * math.cos(angle), patch.y - 4 * rim + reach * math.sin(angle)
+    canvas.paste(_BLACK, (round(x), round(y)), shade)
 
 
 def model_roundness(rng: Rng, canvas: Image.Image, patch: Patch) -> None:
-    """Shade a painted body as if it were round or slanted: lighter at one side, darker at the other."""
+    """Shade a painted body as if it were round or slanted: one side lighter, the other darker."""
     width, height = patch.alpha.size
     dark, bright = 5 * count(rng, 2, 11), max(0, 5 * count(rng, -4, 5))
     part = _off_centre(rng) if rng.random() < 0.5 else None
@@ -49,7 +53,7 @@ def ink_border(canvas: Image.Image, patch: Patch) -> None:
 
 
 def illuminate(rng: Rng, canvas: Image.Image) -> Image.Image:
-    """The scene under one light: falling off to a side, cast shadows, contrast, exposure and a slight cast."""
+    """The scene under one light: fall-off, cast shadows, contrast, exposure, a slight tint."""
     size = canvas.width
     if rng.random() < 0.4:
         fall = whole_ramp(size, size, rng.random() * 2 * math.pi, 5 * count(rng, 2, 10))
@@ -93,7 +97,7 @@ def _cast_shadow(rng: Rng, size: int) -> Image.Image:
 
 
 def _repeated(rng: Rng, tile: Image.Image, size: int) -> Image.Image:
-    """A (size, size) picture from a random place of the tile, pixel for pixel, repeated where it ends."""
+    """A (size, size) picture from a random place of the tile, repeated where it ends."""
     x, y = count(rng, 0, tile.width // 2), count(rng, 0, tile.height // 2)
     piece = tile.crop((x, y, x + size, y + size))
     for left in range(0, size, tile.width):

@@ -25,7 +25,7 @@ _PART_NAMES = tuple(
 
 @dataclass(frozen=True)
 class Body:
-    """A whole to be painted: class, centre and radius in pixels, a colour name to keep to or None."""
+    """A whole to be painted: class, centre and radius in pixels, a colour to keep to or None."""
 
     name: str
     x: float
@@ -35,7 +35,7 @@ class Body:
 
 
 def paint_object(painter: Painter, body: Body) -> None:
-    """Paint one object with what it may have: shadow, parts, parts of parts, shading, an ink border."""
+    """Paint one object with what it may have: shadow, parts and theirs, shading, ink border."""
     rng = painter.rng
     softness = (
         painter.unit * uniform(rng, 0.4, 1.5) if rng.random() < 0.2 and body.radius > 12 else 0.0
@@ -47,8 +47,8 @@ def paint_object(painter: Painter, body: Body) -> None:
     if rng.random() < 0.35:
         light.drop_shadow(rng, painter.canvas, patch, painter.unit)
     number = painter.paint(patch, body.name, make_style(rng, _body_colour(painter, body)))
-    if body.name not in THIN and body.radius > 6 * painter.unit and rng.random() < 0.9:
-        for _ in range(pick(rng, (1, 1, 1, 2))):
+    if body.name not in THIN and body.radius > 6 * painter.unit and rng.random() < 0.82:
+        for _ in range(pick(rng, (1, 1, 1, 1, 2))):
             _paint_parts(_Work(painter, number, patch, placed, body.radius, softness))
     if rng.random() < 0.35:
         light.model_roundness(rng, painter.canvas, patch)
@@ -69,20 +69,16 @@ def _body_colour(painter: Painter, body: Body) -> Colour:
 def _part_style(rng: Rng, whole: Style) -> Style:
     """A style that differs from the whole's: sometimes just another shade of its colour."""
     for _ in range(4):
-        tone = (
-            shade_of(rng, whole.colour)
-            if whole.colour != "mixed" and rng.random() < 0.2
-            else any_colour(rng)
-        )
-        style = make_style(rng, tone)
-        if style.flat is None or differ(whole, Colour(style.colour, style.flat)):
+        akin = whole.colour != "mixed" and rng.random() < 0.2
+        style = make_style(rng, shade_of(rng, whole.colour) if akin else any_colour(rng))
+        if differ(whole, style):
             return style
     return make_style(rng, any_colour(rng), "photograph")
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A surface that parts are to be put on: its number, soft pixels, placed outline and radius in pixels.
+    """A surface that parts are to be put on: number, soft pixels, placed outline, radius in pixels.
 
     `softness` is that of all borders of the object; depth 0 is the whole, 1 a part.
     """
@@ -97,7 +93,7 @@ class _Work:
 
 
 def _paint_parts(on: _Work) -> None:
-    """One kind of parts: shapes on the body, a row of equal ones, limbs at its border, or a band across it."""
+    """One kind of parts: shapes on the body, a row of equal ones, limbs, or a band across it."""
     plan = pick_weighted(on.painter.rng, _PLANS)
     plan(on)
 
@@ -192,7 +188,7 @@ def _paint_part(
 def _paint_subpart(on: _Work) -> None:
     """Now and then a part has a part itself."""
     rng = on.painter.rng
-    if on.radius < 6 * on.painter.unit or rng.random() > 0.55:
+    if on.radius < 6 * on.painter.unit or rng.random() > 0.4:
         return
     name = pick(rng, _PART_NAMES)
     radius = on.radius * uniform(rng, 0.3, 0.65)

@@ -167,9 +167,10 @@ def arrow(rng: Rng) -> Pieces:
 
 Maker = Callable[[Rng], Pieces]
 SIMPLE: dict[str, Maker] = {
-    "disc": disc, "ellipse": ellipse, "semicircle": semicircle, "sector": sector, "ring": ring, "crescent": crescent,
-    "drop": drop, "heart": heart, "leaf": leaf, "square": square, "rectangle": rectangle, "frame": frame,
-    "triangle": triangle, "pentagon": pentagon, "hexagon": hexagon, "trapezoid": trapezoid, "polygon": irregular_polygon,
-    "star": star, "cross": cross, "blob": blob, "cloud": cloud, "flower": flower, "gear": gear, "arrow": arrow,
+    "disc": disc, "ellipse": ellipse, "semicircle": semicircle, "sector": sector, "ring": ring,
+    "crescent": crescent, "drop": drop, "heart": heart, "leaf": leaf, "square": square,
+    "rectangle": rectangle, "frame": frame, "triangle": triangle, "pentagon": pentagon,
+    "hexagon": hexagon, "trapezoid": trapezoid, "polygon": irregular_polygon, "star": star,
+    "cross": cross, "blob": blob, "cloud": cloud, "flower": flower, "gear": gear, "arrow": arrow,
     "bar": bar, "wire": wire, "spiral": spiral,
 }  # fmt: skip

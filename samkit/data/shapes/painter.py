@@ -1,4 +1,4 @@
-"""The canvas with its ledger: every surface painted is also entered as the topmost owner of its pixels."""
+"""The canvas with its ledger: every surface painted is entered as the owner of its pixels."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,8 @@ NOBODY = 255
 class Surface:
     """One painted outline: its class, look, place in the tree of parts and soft pixels.
 
-    `whole` is the surface that this one is a part of (-1: none); a limb is a part that reaches beyond it.
+    `whole` is the surface that this one is a part of (-1: none); a limb is a part that reaches
+    beyond it.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is to be seen of M surfaces after all were painted; each mask includes the surface's parts.
+    """What is to be seen of the surfaces after all were painted; a mask includes the parts.
 
     index: the N surfaces that are left. masks: visible pixels, (N, size, size) bool.
     occluded: share of the surface's own pixels and its parts' that others hide, (N,) float.
@@ -87,8 +88,8 @@ class Painter:
         """
         seen = self.owner.histogram()
         owner = np.asarray(self.owner)
-        # Wholes were entered before their parts, so that one walk back finds all that belongs to each
-        # and one walk in order settles the tree.
+        # Wholes were entered before their parts, so that one walk back finds all that belongs to
+        # each, and one walk in order settles the tree.
         members: list[list[int]] = [[number] for number in range(len(self.surfaces))]
         for number in reversed(range(len(members))):
             if (whole := self.surfaces[number].whole) >= 0:

@@ -14,7 +14,7 @@ from samkit.data.shapes.geometry import Outline
 
 @dataclass(frozen=True)
 class Patch:
-    """Soft pixels of one outline: `alpha` is a grey picture whose top left corner lies at (x, y) of the scene."""
+    """Soft pixels of one outline: a grey picture whose top left corner lies at (x, y)."""
 
     x: int
     y: int
@@ -49,7 +49,7 @@ class Patch:
         return Patch(self.x, self.y, ImageChops.multiply(self.alpha, cover))
 
     def truth(self) -> Image.Image:
-        """Pixels that belong to the outline, as a picture of mode "1": those at least half covered."""
+        """Pixels that belong to the outline, in mode "1": those at least half covered."""
         return self.alpha.convert("1", dither=Image.Dither.NONE)
 
     @cached_property
@@ -66,7 +66,7 @@ class Patch:
 def place(
     outline: Outline, x: float, y: float, radius: float, angle: float, squeeze: float = 1.0
 ) -> Outline:
-    """The outline in scene pixels: squeezed in y, scaled to the radius, turned, and moved to (x, y)."""
+    """The outline in scene pixels: squeezed in y, scaled to the radius, turned, moved to (x, y)."""
     cos, sin = radius * math.cos(angle), radius * math.sin(angle)
     points = outline.points @ np.array((cos, sin, -sin * squeeze, cos * squeeze)).reshape(2, 2)
     points += np.array((x, y))

@@ -1,4 +1,4 @@
-"""One made-up scene with its exact truth: the same for a seed, an index and a size, in every process."""
+"""One made-up scene with its exact truth: always the same for a seed, an index and a size."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _CLASS_IDS = {name: number for number, name in enumerate(CLASSES, start=1)}
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image and its N objects: wholes, their parts, and parts of parts; a whole comes before its parts.
+    """An image and its N objects: wholes, parts, parts of parts; a whole comes before its parts.
 
     image: (size, size, 3) uint8 RGB.
     masks: (N, size, size) bool, the visible pixels of each object; a whole's include its parts'.

@@ -1,4 +1,4 @@
-"""Outlines of things (a bottle, a key, a figure) and of thin structure (a fence, a branch, a comb)."""
+"""Outlines of things (a bottle, a key, a figure) and of thin structure (a fence, a branch)."""
 
 import numpy as np
 
@@ -152,8 +152,9 @@ def branch(rng: Rng) -> Pieces:
 
 
 THINGS: dict[str, Maker] = {
-    "letter": letter, "bolt": bolt, "bottle": bottle, "mug": mug, "key": key, "figure": figure, "fish": fish,
-    "house": house, "tree": tree, "mushroom": mushroom, "comb": comb, "fence": fence, "branch": branch,
+    "letter": letter, "bolt": bolt, "bottle": bottle, "mug": mug, "key": key, "figure": figure,
+    "fish": fish, "house": house, "tree": tree, "mushroom": mushroom, "comb": comb, "fence": fence,
+    "branch": branch,
 }  # fmt: skip
 # A band is only ever a part: a strip across its whole, cut off at the whole's outline.
 OUTLINES: dict[str, Maker] = {**SIMPLE, **THINGS}

@@ -26,9 +26,10 @@ _STEPS = np.linspace(0, 1, 256)[:, None]
 
 @dataclass(frozen=True)
 class Style:
-    """How a surface looks: its colour name ("mixed" for photographs), texture name, words for a caption and pixels.
+    """How a surface looks: colour name ("mixed" for photographs), texture name, words, pixels.
 
-    `flat` is the one colour of a plain surface; others have a `tile`, in RGB or grey with a `ramp` of 256 colours.
+    words: what a caption says. flat: the one colour of a plain surface. tile: an RGB picture, or a
+    grey one with a `ramp` of 256 colours.
     """
 
     colour: str
@@ -48,7 +49,7 @@ def ramp_between(dark: tuple[float, ...], light: tuple[float, ...]) -> bytes:
 
 @cache
 def _tones(rgb: tuple[int, int, int], contrast: int) -> bytes:
-    """256 tones of one colour, a darker one to a lighter one, that keep its name; contrast is 0..10."""
+    """256 tones of one colour, darker to lighter, that keep its name; contrast is 0..10."""
     down, up = 1 - 0.045 * contrast, 0.022 * contrast
     return ramp_between(tuple([c * down for c in rgb]), tuple([c + (255 - c) * up for c in rgb]))
 
@@ -91,18 +92,18 @@ def make_style(rng: Rng, colour: Colour, kind: str | None = None) -> Style:
     return Style(colour.name, name, words, None, tile, ramp_between(colour.rgb, second.rgb), angle)
 
 
-def differ(style: Style, colour: Colour | None) -> bool:
-    """Whether an edge between a plain surface and another plain colour could be seen."""
-    return style.flat is None or colour is None or distance(style.flat, colour.rgb) >= 24
+def differ(style: Style, other: Style) -> bool:
+    """Whether an edge between two surfaces could be seen, as it can unless both are plain."""
+    return style.flat is None or other.flat is None or distance(style.flat, other.flat) >= 24
 
 
 def cut(
     rng: Rng, tile: Image.Image, width: int, height: int, angle: float, unit: float = 1.0
 ) -> Image.Image:
-    """A (height, width) piece of the tile from a random place, turned by `angle`, `unit` pixels a tile pixel.
+    """A (height, width) piece of the tile from a random place, turned by `angle`.
 
-    Where the tile would not suffice it is enlarged. Pixels are taken as they are at unit 1, the fast
-    case: tiles are soft enough that this does not show.
+    A tile pixel becomes `unit` pixels, more where the tile would not suffice. Pixels are taken as
+    they are at unit 1, the fast case: tiles are soft enough that this does not show.
     """
     cos, sin = math.cos(angle), math.sin(angle)
     across, down = abs(width * cos) + abs(height * sin), abs(width * sin) + abs(height * cos)
@@ -122,7 +123,7 @@ def _turned(
 
 
 def whole_ramp(width: int, height: int, angle: float, percent: int = 100) -> Image.Image:
-    """A grey picture that rises once from 0 to `percent` of 255 across it, in the direction of the angle."""
+    """A grey picture that rises once from 0 to `percent` of 255 in the direction of the angle."""
     tile = tiles.ramp(percent)
     cos, sin = math.cos(angle), math.sin(angle)
     step = (tile.width - 2) / (abs(width * cos) + abs(height * sin))

@@ -1,4 +1,4 @@
-"""Pattern tiles: large grey pictures (stripes, bricks, noise, photographs) that textures and backgrounds cut from."""
+"""Tiles: large pictures (stripes, noise, photographs) that surfaces are cut from."""
 
 from functools import cache
 
@@ -41,7 +41,7 @@ def _photograph(name: str) -> np.ndarray:
 
 
 def _to_tile(picture: Image.Image, level: int) -> Image.Image:
-    """The picture's middle square at a scale; small ones are repeated, mirrored so that no seam shows."""
+    """The picture's middle square at a scale; small ones are repeated, mirrored at the seams."""
     side, wanted = min(picture.size), _PHOTOGRAPH_SIDES[level]
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
@@ -69,28 +69,28 @@ def grey_photograph(name: str, level: int) -> Image.Image:
 
 @cache
 def noise(spread: int) -> Image.Image:
-    """An RGB tile of normal noise around 128, to be added to pictures; spread is its standard deviation."""
+    """An RGB tile of normal noise around 128, to be added to pictures; spread is its deviation."""
     values = np.random.default_rng(spread).normal(128, spread, (_LEAST_SIDE, _LEAST_SIDE, 3))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 @cache
 def ramp(percent: int = 100) -> Image.Image:
-    """A grey tile, (512, 512), that rises evenly from 0 at the left to `percent` of 255 at the right."""
+    """A grey tile, (512, 512), that rises from 0 at the left to `percent` of 255 at the right."""
     row = (np.arange(512) * 255 // 511 * percent // 100).astype(np.uint8)
     return Image.fromarray(np.tile(row, (512, 1)))
 
 
 @cache
 def hill(percent: int = 100, valley: bool = False) -> Image.Image:
-    """A grey tile, (256, 256): `percent` of 255 in the middle, falling to 0 at the rim; a valley is its inverse."""
+    """A grey tile, (256, 256): `percent` of 255 in the middle, 0 at the rim; a valley: inverse."""
     far = np.asarray(Image.radial_gradient("L")).astype(np.int32)
     return Image.fromarray(((far if valley else 255 - far) * percent // 100).astype(np.uint8))
 
 
 @cache
 def pattern(name: str, level: int) -> Image.Image:
-    """A grey tile of one of PATTERNS: 0 where the first colour goes, 255 where the second does; at least half is 0."""
+    """A grey tile of one of PATTERNS: 0 is for the first colour, 255 for the second."""
     period, side = _PERIODS[level], _LEAST_SIDE
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     rng = np.random.default_rng(period)

@@ -1,6 +1,7 @@
-"""Variants of outlines: a fixed stock for each class, squeezed, rounded and bent, made when first used.
+"""Variants of outlines: a fixed stock for each class, rounded and bent, made when first used.
 
-Making an outline costs more than drawing it, so scenes share a stock and turn, scale and cut off what they take.
+Making an outline costs more than drawing it, so scenes share a stock; they turn, squeeze, scale
+and cut off what they take.
 """
 
 import math
@@ -19,7 +20,8 @@ _STOCK = 96
 _STIFF = {"disc", "ellipse", "square", "rectangle", "pentagon", "hexagon", "ring", "bar", "letter"}
 # ... what has corners that may be rounded ...
 _CORNERED = {
-    "rectangle", "square", "triangle", "pentagon", "hexagon", "trapezoid", "polygon", "star", "bottle", "bolt",
+    "rectangle", "square", "triangle", "pentagon", "hexagon", "trapezoid", "polygon", "star",
+    "bottle", "bolt",
 }  # fmt: skip
 # ... and what mostly stands upright in the world.
 _UPRIGHT = {"bottle", "mug", "figure", "house", "tree", "mushroom", "fence", "letter", "branch"}
@@ -31,7 +33,7 @@ def any_variant(rng: Rng, name: str) -> Outline:
 
 
 def pose(rng: Rng, name: str) -> tuple[float, float]:
-    """An angle in radians and a squeeze (1: none) as the class allows: what stands mostly stays upright."""
+    """An angle in radians and a squeeze (1: none): what stands mostly stays upright."""
     upright = name in _UPRIGHT
     angle = (
         uniform(rng, -0.3, 0.3) if upright and rng.random() < 0.7 else rng.random() * 2 * math.pi
