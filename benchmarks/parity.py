@@ -1,7 +1,7 @@
 """samkit beside the official package with the same weights: the largest differences, by kind of prompt.
 
     python benchmarks/parity.py                        the shipped model
-    python benchmarks/parity.py --sam sam_vit_b_01ec64.pth
+    python benchmarks/parity.py --sam sam_vit_b
 
 Wants the extra `official`. Photographs are those inside scikit-image. For embeddings, logits and
 predicted IoU the figure is the largest difference as a share of the largest magnitude; for masks,

@@ -1,7 +1,7 @@
 """Instance segmentation on COCO: boxes in, masks out (paper, sec. 7.4, table 5).
 
     python recipes/instance_seg_coco.py                                      tiny on made-up scenes
-    python recipes/instance_seg_coco.py --data coco/ --boxes vitdet.json --refine --sam vit_h.pth
+    python recipes/instance_seg_coco.py --data coco/ --boxes vitdet.json --refine --sam vit_h
 
 The paper prompts ViT-H with the boxes of ViTDet-H on val2017, takes the best of three masks by
 predicted IoU, and feeds it back once (`--refine`): AP 46.5, S 30.8, M 51.0, L 61.7. Published box
@@ -37,7 +37,7 @@ def main(
 ) -> None:
     """Mask AP of a SAM that is prompted with boxes.
 
-    sam: tiny, or a .pth or .safetensors file. data: shapes, or a COCO folder or instances JSON.
+    sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or a COCO folder or instances JSON.
     boxes: gt (true boxes), a COCO results FILE.json, or an ultralytics detector NAME.pt.
     refine: feed each mask back with its box. save_images: overlays of the first N samples.
     """

@@ -1,6 +1,6 @@
 """Instance segmentation on LVIS: boxes in, masks out (paper, sec. 7.4, table 5).
 
-    python recipes/instance_seg_lvis.py --data lvis/ --boxes lvis_vitdet.json --refine --sam vit_h.pth
+    python recipes/instance_seg_lvis.py --data lvis/ --boxes lvis_vitdet.json --refine --sam vit_h
 
 The paper's ViT-H with ViTDet-H boxes on LVIS v1 val: AP 44.7, S 32.5, M 57.6, L 65.5. Without
 --data it runs on made-up scenes, scored as COCO: they have no federated labels.
@@ -31,7 +31,7 @@ def main(
 ) -> None:
     """Mask AP of a SAM that is prompted with boxes, by LVIS's rules.
 
-    sam: tiny, or a .pth or .safetensors file. data: shapes, or an LVIS folder or JSON (v1 or v0.5).
+    sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5).
     boxes: gt (true boxes) or a results FILE.json. refine: feed each mask back with its box.
     """
     model = load_sam(sam, device, dtype)

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from samkit import testing as testing
     from samkit.drawing import draw as draw
     from samkit.evaluation import evaluate as evaluate
+    from samkit.evaluation import rescore as rescore
     from samkit.pipeline import Pipeline as Pipeline
     from samkit.pipeline import Stage as Stage
     from samkit.sam.checkpoints import load_sam as load_sam
     from samkit.sam.checkpoints import save_sam as save_sam
+    from samkit.sam.store import stored as stored
     from samkit.types import Annotations as Annotations
     from samkit.types import Frame as Frame
     from samkit.types import ImageEmbedding as ImageEmbedding
@@ -35,8 +37,10 @@ _HOMES = {
     "Stage": "samkit.pipeline",
     "draw": "samkit.drawing",
     "evaluate": "samkit.evaluation",
+    "rescore": "samkit.evaluation",
     "load_sam": "samkit.sam.checkpoints",
     "save_sam": "samkit.sam.checkpoints",
+    "stored": "samkit.sam.store",
 }
 _ROOMS = ("data", "metrics", "stages", "testing")
 __all__ = [*_HOMES, *_ROOMS]  # noqa: PLE0604

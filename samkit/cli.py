@@ -7,6 +7,12 @@ import numpy as np
 import typer
 
 from samkit import Prompts, Sample, __version__, draw, load_sam
+from samkit.ops.images import read_image
+from samkit.sam import golden
+from samkit.sam.checkpoints import require_size
+from samkit.sam.config import CONFIGS
+from samkit.sam.download import fetch
+from samkit.sam.remote import sha256
 from samkit.stages import Embed, Segment
 
 app = typer.Typer(
@@ -34,7 +40,7 @@ def segment(
         "segmented.png"
     ),
     json_out: Annotated[Path | None, typer.Option(help="Masks as COCO records (JSON).")] = None,
-    sam: Annotated[str, typer.Option(help="tiny, or a .pth or .safetensors file.")] = "tiny",
+    sam: Annotated[str, typer.Option(help="tiny, vit_b, vit_l, vit_h, or a file.")] = "tiny",
     device: str = "auto",
     dtype: str = "float32",
 ) -> None:
@@ -56,6 +62,58 @@ def segment(
     for area, iou in zip(answer.masks.areas(), answer.masks.predicted_iou, strict=True):
         typer.echo(f"mask of {area} pixels, predicted IoU {iou:.3f}")
     typer.echo(f"{model.name}: {len(answer.masks)} masks drawn to {out}")
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(help="vit_b or vit_h.")],
+    weights: Annotated[Path | None, typer.Option(help="These weights as a file of yours.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="The picture, if you have it.")] = None,
+    device: str = "auto",
+) -> None:
+    """Whether weights give, on this machine, the numbers that others published for them.
+
+    Downloads the official weights and the picture of the golden scores where they are not there yet.
+    Ends with 0 where all numbers agree, 1 where one does not, 2 where nothing could be compared.
+    """
+    try:
+        findings = golden_scores(name, weights, picture, device)
+    except (ValueError, OSError) as error:
+        typer.echo(f"samkit: {error}", err=True)
+        raise typer.Exit(2) from error
+    for finding in findings:
+        typer.echo(str(finding))
+    passed = sum(finding.passed for finding in findings)
+    verdict = "PASS" if passed == len(findings) else "FAIL"
+    typer.echo(f"{verdict}: {passed} of {len(findings)} golden prompts agree")
+    typer.echo(golden.NEXT_CHECKS)
+    if verdict == "FAIL":
+        raise typer.Exit(1)
+
+
+def golden_scores(
+    name: str, weights: Path | None, picture: Path | None, device: str
+) -> list[golden.Finding]:
+    """What the weights give for the golden prompts of `name`. Says what they are compared on.
+
+    Raises ValueError where no golden scores are known, for weights of another size and for another
+    picture; OSError where a file or a download is missing.
+    """
+    if name not in golden.GOLDEN:
+        known = " and ".join(golden.GOLDEN)
+        raise ValueError(f"golden scores are known for {known} only, got {name!r}")
+    sam = load_sam(weights or name, device)
+    if name in CONFIGS:
+        require_size(sam, name, weights or name)
+    path = picture or fetch(golden.PICTURE)
+    pixels = read_image(path)
+    if problem := golden.picture_problem(pixels):
+        raise ValueError(f"{path}: {problem}")
+    checked = "a file of yours, its sha256 not compared" if weights else "sha256 as on record"
+    typer.echo(f"weights   {sam.name} on {sam.device}: {checked}")
+    typer.echo(f"picture   {path}: size as on record; its sha256 is published nowhere:")
+    typer.echo(f"          {sha256(path)}")
+    return golden.verify(sam, pixels, golden.GOLDEN[name])
 
 
 def build_prompts(points: list[str], not_points: list[str], boxes: list[str]) -> Prompts:

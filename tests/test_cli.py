@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from samkit import Prompts, Sample, load_sam
 from samkit.cli import app
 from samkit.ops import rle
+from samkit.stages import Embed, Segment
 
 
 @pytest.fixture
@@ -34,9 +36,12 @@ def test_segment_writes_an_overlay_and_masks(picture: Path, tmp_path: Path) -> N
     ]
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 0, done.output
+    sample = Sample.open(picture).replace(prompts=Prompts.from_boxes([[50, 30, 110, 90]]))
+    sam = load_sam("tiny")
+    [expected] = (Embed(sam) | Segment(sam))([sample])
     [record] = json.loads(masks.read_text())
     [mask] = rle.decode([record["segmentation"]])
-    assert mask.shape == (120, 160) and mask[40:80, 60:100].mean() > 0.8 and mask[:20].mean() < 0.1
+    assert np.array_equal(mask, expected.masks.binary()[0])
     drawn = np.asarray(Image.open(out).convert("RGB"))
     assert drawn.shape[0] % 120 == 0 and drawn.std() > 0
 
@@ -49,7 +54,7 @@ def test_segment_writes_an_overlay_and_masks(picture: Path, tmp_path: Path) -> N
         (["--box", "1,2,3,x"], "expected --box X0,Y0,X1,Y1"),
         (["--point", "5,5", "--box", "1,2,3,4", "--box", "5,6,7,8"], "which box"),
         (["--box", "9,9,3,3"], "x0 <= x1"),
-        (["--point", "5,5", "--sam", "vit_h"], "give its path"),
+        (["--point", "5,5", "--sam", "nowhere.pth"], "no weights at nowhere.pth"),
     ],
 )
 def test_mistakes_are_answered_in_one_line(picture: Path, options: list[str], message: str) -> None:

@@ -1,5 +1,6 @@
 """Where a dataset's annotation file and pictures lie, and reading a picture at the stated size."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def find_picture(folders: Sequence[Path], names: Sequence[str]) -> Path:
     """
     for name in names:
         for folder in folders:
-            if (folder / name).is_file():
+            if os.path.isfile(folder / name):  # Path.is_file raises where a name is too long.
                 return folder / name
     raise FileNotFoundError(
         f"no picture {' or '.join(names)} in {', '.join(map(str, folders))}; "

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import read_picture
 from samkit.ops import rle
 from samkit.ops.boxes import xywh_to_xyxy
-from samkit.ops.images import SUFFIXES, read_image
+from samkit.ops.images import SUFFIXES, open_picture, read_image
 from samkit.types import Annotations, Sample
 
 CLASS_NAMES = {1: "object"}
@@ -67,9 +66,10 @@ def folder(path: str | Path, masks: str | Path | None = None, limit: int | None 
 def read_mask(path: Path) -> Annotations:
     """The objects of a PNG with one channel: 0 is background, every other value one object.
 
-    Raises ValueError for a picture with colours: its values are not object numbers.
+    Raises ValueError for no readable picture, and for one with colours: its values are not object
+    numbers.
     """
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         values: NDArray[np.int64] = np.array(picture).astype(np.int64)
     if values.ndim != 2:
         raise ValueError(

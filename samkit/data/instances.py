@@ -1,7 +1,6 @@
 """The JSON that COCO and LVIS share: images, annotations, categories; see coco.py and lvis.py."""
 
-import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,10 @@ import numpy as np
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import find_picture, picture_folders, read_picture
+from samkit.data.records import Record, check_records, read_json_file
 from samkit.ops import rle
 from samkit.ops.boxes import xywh_to_xyxy
 from samkit.types import Annotations, Sample
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,24 +58,13 @@ class Instances:
 def read_instances(path: Path) -> Instances:
     """Reads and checks the file, once.
 
-    Raises ValueError, naming the file and the cure, for what is not JSON or no instances file, ids
-    given twice, and annotations of unknown images or categories.
+    Raises ValueError, naming the file and the cure, for what is not JSON or no instances file, values
+    of a wrong kind, ids given twice, and annotations of unknown images or categories.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON file: {error}") from error
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise ValueError(
-                f"{path} has no list {key!r}; an instances file has images, annotations and "
-                "categories (a results file goes to samkit.metrics.evaluate_results)"
-            )
+    content = read_json_file(path)
+    check_records(path, content)
     images, annotations = content["images"], content["annotations"]
     categories = content["categories"]
-    _check(path, "image", images, ("id", "height", "width"))
-    _check(path, "annotation", annotations, ("id", "image_id", "category_id"))
-    _check(path, "category", categories, ("id", "name"))
     by_id = {image["id"]: image for image in sorted(images, key=lambda image: image["id"])}
     class_names = {category["id"]: category["name"] for category in categories}
     objects: defaultdict[int, list[Record]] = defaultdict(list)
@@ -138,32 +125,13 @@ def _check_pictures(folders: Sequence[Path], names: Sequence[Sequence[str]]) -> 
         find_picture(folders, names[0])
 
 
-def _check(path: Path, what: str, records: Sequence[Record], keys: Sequence[str]) -> None:
-    for record in records:
-        missing = [key for key in keys if key not in record]
-        if missing:
-            raise ValueError(f"{path}: {what} {record.get('id', '?')} has no {missing[0]}")
-    counts = Counter(record["id"] for record in records)
-    doubles = [str(id) for id, count in counts.items() if count > 1]
-    if doubles:
-        raise ValueError(f"{path} has the {what} ids {', '.join(doubles[:5])} more than once")
-
-
 def _mask(one: Record, size: tuple[int, int]) -> rle.RLE:
     if "segmentation" not in one:
         raise ValueError(f"annotation {one['id']} has no segmentation, others of its file have")
     try:
-        run_lengths = rle.from_coco(one["segmentation"], *size)
-    except Exception as error:
-        raise ValueError(
-            f"annotation {one['id']} has a segmentation that is neither polygons nor run lengths"
-        ) from error
-    if tuple(run_lengths["size"]) != size:
-        raise ValueError(
-            f"annotation {one['id']} has a mask of size {run_lengths['size']}, "
-            f"its image is {list(size)} (height, width)"
-        )
-    return run_lengths
+        return rle.from_coco(one["segmentation"], *size)
+    except ValueError as error:
+        raise ValueError(f"annotation {one['id']}: {error}") from error
 
 
 def _box(one: Record, mask: rle.RLE | None) -> Sequence[float]:

@@ -43,8 +43,8 @@ def lvis(
 
 
 def _picture_names(image: dict[str, Any]) -> list[str]:
-    by_id = f"{image['id']:012d}.jpg"
-    if "coco_url" not in image:
+    by_id = f"{image['id']:0>12}.jpg"
+    if not image.get("coco_url"):
         return [by_id]
-    folder, name = image["coco_url"].split("/")[-2:]
+    folder, name = ["", *image["coco_url"].split("/")][-2:]
     return list(dict.fromkeys((f"{folder}/{name}", name, by_id)))

@@ -9,9 +9,11 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+
+from samkit.ops.json_text import parse_json
 
 Header = dict[str, Any]
 # {"index": place in the samples, "id", "row": the metric's or "error": a text, "seconds": its share}
@@ -65,10 +67,12 @@ def read_rows(path: Path) -> tuple[Header, dict[int, Row]]:
     entries = []
     for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             if not isinstance(entry, dict):
                 raise ValueError(f"{type(entry).__name__} instead of an object")
             entries.append(entry)
+            if entries[0].get("format") == FORMAT:
+                _check_entry(entry, entries[0])
         except ValueError as error:
             raise ValueError(
                 f"{path}, line {number} is damaged ({error}); remove the line, and what it held "
@@ -82,6 +86,30 @@ def read_rows(path: Path) -> tuple[Header, dict[int, Row]]:
         )
     rows = {int(row["index"]): row for row in entries[1:]}
     return entries[0], dict(sorted(rows.items()))
+
+
+def _check_entry(row: Row, header: Header) -> None:
+    """Raises ValueError for what `evaluate` has not written: text files are edited, and disks fail."""
+    samples, resumed = header.get("samples"), header.get("resumed", [])
+    if not _count(samples):
+        raise ValueError(f"it says that there are {samples!r} samples")
+    if not isinstance(resumed, list) or not all(isinstance(entry, dict) for entry in resumed):
+        raise ValueError(f"it says that it was resumed {resumed!r}")
+    if row is header:
+        return
+    index, seconds = row.get("index"), row.get("seconds")
+    if not _count(index) or index >= samples or "id" not in row:
+        raise ValueError(f"its index is {index!r} of {samples} samples, its id {row.get('id')!r}")
+    if not isinstance(row.get("row"), dict) and not isinstance(row.get("error"), str):
+        raise ValueError("it has neither a row nor an error")
+    if not isinstance(seconds, dict) or not all(
+        isinstance(taken, int | float) and math.isfinite(taken) for taken in seconds.values()
+    ):
+        raise ValueError(f"its seconds are {seconds!r}")
+
+
+def _count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def resume(path: Path, header: Header) -> tuple[Header, dict[int, Row]]:

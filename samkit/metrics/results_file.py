@@ -1,6 +1,5 @@
 """A results file from outside, evaluated as it stands."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from samkit.metrics.average_precision import Objects
 from samkit.metrics.mask_ap import Federated, MaskAP
 from samkit.ops import rle
+from samkit.ops.json_text import parse_json
 
 Record = dict[str, Any]
 Size = tuple[int, int]
@@ -112,19 +112,16 @@ def _box(record: Record) -> Sequence[float]:
 
 def _mask(record: Record, size: Size) -> rle.RLE:
     if record.get("segmentation"):
-        run_lengths = rle.from_coco(record["segmentation"], *size)
+        segmentation = record["segmentation"]
     elif record.get("bbox"):  # A lone box is evaluated as the mask that fills it.
         x, y, width, height = record["bbox"]
-        corners = [x, y, x, y + height, x + width, y + height, x + width, y]
-        run_lengths = rle.from_coco([corners], *size)
+        segmentation = [[x, y, x, y + height, x + width, y + height, x + width, y]]
     else:
         raise ValueError(f"a record of image {record['image_id']} has no segmentation and no bbox")
-    if tuple(run_lengths["size"]) != size:
-        raise ValueError(
-            f"a mask of image {record['image_id']} is {run_lengths['size']}, "
-            f"the image {list(size)} (height, width)"
-        )
-    return run_lengths
+    try:
+        return rle.from_coco(segmentation, *size)
+    except ValueError as error:
+        raise ValueError(f"a mask of image {record['image_id']}: {error}") from error
 
 
 def _by_image(records: Sequence[Record]) -> Mapping[Any, list[Record]]:
@@ -145,6 +142,6 @@ def _refuse_unknown(results: Sequence[Record], key: str, known: set[Any], path: 
 
 def _read(path: str | Path) -> Any:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        return parse_json(Path(path).read_bytes())
+    except ValueError as error:
         raise ValueError(f"{path} is no JSON file: {error}") from error

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# Pixels from 0: beyond, float32 no longer tells neighbours apart, and no picture is as large.
+FARTHEST = 2.0**24
+
 
 def xywh_to_xyxy(boxes: ArrayLike) -> NDArray[np.float64]:
     """(N, 4) boxes as x, y, width, height (COCO's form) to x0, y0, x1, y1."""

@@ -7,6 +7,8 @@ import numpy as np
 from faster_coco_eval import mask as coco_mask
 from numpy.typing import NDArray
 
+from samkit.ops.segmentations import check_counts, check_polygons, check_size
+
 
 class RLE(TypedDict):
     """One mask as COCO run lengths, column by column."""
@@ -67,16 +69,29 @@ def from_coco(segmentation: Any, height: int, width: int) -> RLE:
 
     polygons: list of [x, y, x, y, ...] in pixels; several are one object's parts (their union).
     A polygon of fewer than three corners encloses nothing, and no polygon at all is an empty mask.
+
+    Raises ValueError for anything else: another size than the image's, run lengths that do not fill
+    it exactly, corners that are not finite or absurdly far away.
     """
+    check_size([height, width], height, width)
     if isinstance(segmentation, list):
         # The coder takes four numbers for a box and stumbles over an empty list.
-        corners = [polygon for polygon in segmentation if len(polygon) >= 6]
+        corners = check_polygons(segmentation)
         if not corners:
-            return encode(np.zeros((1, height, width), dtype=bool))[0]
+            return _as_text(coco_mask.frPyObjects(_empty(height, width), height, width))
         return _as_text(coco_mask.merge(coco_mask.frPyObjects(corners, height, width)))
-    if isinstance(segmentation["counts"], list):
-        return _as_text(coco_mask.frPyObjects(segmentation, height, width))
-    return _as_text(segmentation)
+    if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
+        raise ValueError("a segmentation is a list of polygons, or run lengths as size and counts")
+    check_size(segmentation["size"], height, width)
+    counts = check_counts(segmentation["counts"], height * width)
+    if isinstance(counts, list):
+        filled = {"size": [height, width], "counts": counts}
+        return _as_text(coco_mask.frPyObjects(filled, height, width))
+    return {"size": [height, width], "counts": counts}
+
+
+def _empty(height: int, width: int) -> dict[str, Any]:
+    return {"size": [height, width], "counts": [height * width]}
 
 
 def _as_text(run_lengths: Any) -> RLE:

@@ -1,23 +1,40 @@
 """Weights: by name or from a file, tensors only, under the official names."""
 
 import hashlib
-import pickle
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from samkit.sam.config import CONFIGS, read_config
+from samkit.sam.download import fetch
+from samkit.sam.hub import official_names
 from samkit.sam.model import Sam
+from samkit.sam.remote import Remote
 
-OFFICIAL_ADDRESS = "https://dl.fbaipublicfiles.com/segment_anything/"
-OFFICIAL_FILES = {
-    "vit_b": "sam_vit_b_01ec64.pth",
-    "vit_l": "sam_vit_l_0b3195.pth",
-    "vit_h": "sam_vit_h_4b8939.pth",
+ADDRESS = "https://dl.fbaipublicfiles.com/segment_anything/"
+# Meta publishes no hashes but the first six digits of the md5 in each name; sizes and sha256 are
+# those that several independent public projects record alike.
+OFFICIAL = {
+    "vit_b": Remote(
+        f"{ADDRESS}sam_vit_b_01ec64.pth",
+        375_042_383,
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+    ),
+    "vit_l": Remote(
+        f"{ADDRESS}sam_vit_l_0b3195.pth",
+        1_249_524_607,
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+    ),
+    "vit_h": Remote(
+        f"{ADDRESS}sam_vit_h_4b8939.pth",
+        2_564_550_879,
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+    ),
 }
+_OFFICIAL_FILES = {remote.name: name for name, remote in OFFICIAL.items()}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Tensors = dict[str, torch.Tensor]
 
@@ -27,21 +44,27 @@ def load_sam(
 ) -> Sam:
     """A SAM, ready to use.
 
-    name_or_path: "tiny", which samkit ships, or a .pth or .safetensors file with the official tensor
-        names; the model's sizes are read off the tensors, so any size of SAM loads.
+    name_or_path: "tiny", which samkit ships; "vit_b", "vit_l" or "vit_h", downloaded once from the
+        official address into `samkit.sam.cache.cache_folder()` and checked against its sha256; or a
+        .pth or .safetensors file with the official tensor names or those of the transformers
+        library. Sizes are read off the tensors, so any size of SAM loads.
     device: "cpu", "cuda", "cuda:1", or "auto": cuda where there is one.
     dtype: "float32" (exact), "bfloat16" or "float16".
 
-    Raises FileNotFoundError or ValueError that say what to do. No pickled code is ever run.
+    Raises OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
+    SAM of another size than named, a download that gives out. No pickled code is ever run.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     path = _locate(name_or_path)
-    tensors = read_tensors(path)
-    sam = build_sam(tensors, str(path))
-    sam.name = f"{path.stem}-{fingerprint(tensors)}-{dtype}-samkit"
+    sam = build_sam(official_names(read_tensors(path)), str(path))
+    known = name_or_path if name_or_path in OFFICIAL else _OFFICIAL_FILES.get(path.name)
+    if known:
+        require_size(sam, str(known), path)
+    label = name_or_path if name_or_path in OFFICIAL else path.stem
+    sam.name = f"{label}-{fingerprint(sam.state_dict())}-{dtype}-samkit"
     return cast(sam, DTYPES[dtype]).to(device).eval()
 
 
@@ -58,11 +81,24 @@ def build_sam(tensors: Tensors, source: str = "the given tensors") -> Sam:
         for name, shape in expected.items()
         if name in tensors and tensors[name].shape != shape
     ]
+    problems += [
+        f"{name} holds {tensor.dtype} ({tensor.layout}), not plain floats"
+        for name, tensor in tensors.items()
+        if not tensor.is_floating_point() or tensor.layout != torch.strided
+    ]
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ValueError(f"{source} does not fit a SAM: {'; '.join(problems[:5])}{more}")
     sam.load_state_dict(tensors, strict=True, assign=True)
     return sam
+
+
+def require_size(sam: Sam, name: str, source: str | Path) -> None:
+    """Raises ValueError that tells the differences where a SAM is not of the size of `name`."""
+    got, expected = asdict(sam.config), asdict(CONFIGS[name])
+    differences = [f"{k} is {got[k]}, expected {expected[k]}" for k in got if got[k] != expected[k]]
+    if differences:
+        raise ValueError(f"{source} is a SAM but no {name}: {'; '.join(differences)}")
 
 
 def save_sam(sam: Sam, path: str | Path) -> None:
@@ -91,11 +127,14 @@ def read_tensors(path: Path) -> Tensors:
         if path.suffix == ".safetensors":
             return load_file(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # torch raises what the bytes lead it to, from KeyError to TypeError
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ValueError(f"{path} is no file of tensors, or a damaged one: {reason}") from error
     if not isinstance(loaded, dict) or not all(
-        isinstance(t, torch.Tensor) for t in loaded.values()
+        isinstance(name, str) and isinstance(tensor, torch.Tensor)
+        for name, tensor in loaded.items()
     ):
         raise ValueError(f"{path} holds something else than tensors by name")
     return loaded
@@ -123,15 +162,12 @@ def cast(sam: Sam, dtype: torch.dtype) -> Sam:
 def _locate(name_or_path: str | Path) -> Path:
     if name_or_path == "tiny":
         return Path(str(resources.files("samkit") / "weights" / "tiny.safetensors"))
+    if name_or_path in OFFICIAL:
+        return fetch(OFFICIAL[str(name_or_path)])
     path = Path(name_or_path)
-    if path.is_file():
-        return path
-    if name_or_path in OFFICIAL_FILES:
-        file = OFFICIAL_FILES[str(name_or_path)]
+    if not path.is_file():
+        names = ", ".join(["tiny", *OFFICIAL])
         raise FileNotFoundError(
-            f"{name_or_path} is not on this machine; fetch {OFFICIAL_ADDRESS}{file} and give its path"
+            f"no weights at {path}; give a .pth or .safetensors file, or {names}"
         )
-    names = ", ".join(["tiny", *CONFIGS])
-    raise FileNotFoundError(
-        f"no weights at {name_or_path}; give a .pth or .safetensors file, or {names}"
-    )
+    return path

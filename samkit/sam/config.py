@@ -58,23 +58,31 @@ def read_config(tensors: Mapping[str, torch.Tensor]) -> SamConfig:
     pixel mean and deviation. Raises ValueError naming the tensor that is missing or odd.
     """
 
-    def shape(name: str) -> torch.Size:
+    def shape(name: str, dimensions: int) -> torch.Size:
         if name not in tensors:
             raise ValueError(f"this is not a SAM checkpoint: it has no tensor {name!r}")
-        return tensors[name].shape
+        found = tensors[name].shape
+        if len(found) != dimensions or 0 in found:
+            told = f"{dimensions} dimensions, none of them 0, got {tuple(found)}"
+            raise ValueError(f"this is not a SAM checkpoint: {name} has {told}")
+        return found
 
     def count(prefix: str, suffix: str) -> int:
         return next(i for i in range(len(tensors) + 1) if f"{prefix}{i}{suffix}" not in tensors)
 
     encoder, decoder = "image_encoder", "mask_decoder"
-    _, grid, _, width = shape(f"{encoder}.pos_embed")
-    patch_size = shape(f"{encoder}.patch_embed.proj.weight")[-1]
-    depth = count(f"{encoder}.blocks.", ".norm1.weight")
-    tables = [shape(f"{encoder}.blocks.{i}.attn.rel_pos_h") for i in range(depth)]
+    _, grid, _, width = shape(f"{encoder}.pos_embed", 4)
+    patch_size = shape(f"{encoder}.patch_embed.proj.weight", 4)[-1]
+    depth = max(1, count(f"{encoder}.blocks.", ".norm1.weight"))
+    tables = [shape(f"{encoder}.blocks.{i}.attn.rel_pos_h", 2) for i in range(depth)]
     sides = [(rows + 1) // 2 for rows, _ in tables]
     windows = sorted({side for side in sides if side != grid})
     if len(windows) > 1:
         raise ValueError(f"blocks have windows of different sizes, {windows}; a SAM has one")
+    if width % tables[0][1]:
+        raise ValueError(
+            f"this is not a SAM checkpoint: heads of width {tables[0][1]} do not make up {width}"
+        )
     layers = f"{decoder}.transformer.layers."
     iou_head = f"{decoder}.iou_prediction_head.layers."
     return SamConfig(
@@ -82,16 +90,16 @@ def read_config(tensors: Mapping[str, torch.Tensor]) -> SamConfig:
         depth=depth,
         num_heads=width // tables[0][1],
         global_blocks=tuple(i for i, side in enumerate(sides) if side == grid),
-        mlp_dim=shape(f"{encoder}.blocks.0.mlp.lin1.weight")[0],
+        mlp_dim=shape(f"{encoder}.blocks.0.mlp.lin1.weight", 2)[0],
         image_size=grid * patch_size,
         patch_size=patch_size,
         window_size=windows[0] if windows else grid,
-        channels=shape(f"{decoder}.iou_token.weight")[1],
-        mask_channels=shape("prompt_encoder.mask_downscaling.3.weight")[0],
+        channels=shape(f"{decoder}.iou_token.weight", 2)[1],
+        mask_channels=shape("prompt_encoder.mask_downscaling.3.weight", 4)[0],
         decoder_depth=count(layers, ".norm1.weight"),
-        decoder_mlp_dim=shape(f"{layers}0.mlp.lin1.weight")[0],
-        decoder_attention_width=shape(f"{layers}0.cross_attn_token_to_image.q_proj.weight")[0],
-        num_mask_tokens=shape(f"{decoder}.mask_tokens.weight")[0],
+        decoder_mlp_dim=shape(f"{layers}0.mlp.lin1.weight", 2)[0],
+        decoder_attention_width=shape(f"{layers}0.cross_attn_token_to_image.q_proj.weight", 2)[0],
+        num_mask_tokens=shape(f"{decoder}.mask_tokens.weight", 2)[0],
         iou_head_depth=count(iou_head, ".weight"),
-        iou_head_hidden=shape(f"{iou_head}0.weight")[0],
+        iou_head_hidden=shape(f"{iou_head}0.weight", 2)[0],
     )

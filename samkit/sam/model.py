@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from samkit.sam.config import SamConfig
-from samkit.sam.decoding import Chunk, chunks
+from samkit.sam.decoding import Chunk, chunks, refuse_outside
 from samkit.sam.image_encoder import ImageEncoder
 from samkit.sam.mask_decoder import MaskDecoder
 from samkit.sam.preprocess import preprocess
@@ -99,7 +99,8 @@ class Sam(nn.Module):
         none included. Returns one `Masks` per image: three masks a prompt (one where multimask_output
         is False), prompt after prompt, as low-resolution logits with their predicted IoU.
 
-        Raises ValueError for unequal lengths, and for mask prompts or embeddings of a wrong size.
+        Raises ValueError for unequal lengths, for mask prompts or embeddings of a wrong size, and for
+        a prompt that lies wholly outside its image (the rule is in `samkit.sam.decoding`).
         """
         per_prompt = self.config.num_mask_tokens - 1 if multimask_output else 1
         side, device, dtype = self.config.low_res_size, self.device, self.dtype
@@ -135,11 +136,13 @@ class Sam(nn.Module):
             raise ValueError(
                 f"{len(embeddings)} embeddings but {len(prompts)} prompts: give one each"
             )
+        frames = [embedding.frame for embedding in embeddings]
+        refuse_outside(frames, prompts)
         self._check(prompts)
         wanted = slice(1, None) if multimask_output else slice(0, 1)
         size = max(1, TOKENS_AT_ONCE.get(self.device.type, 1 << 16) // self.config.grid**2)
         positions = self.prompt_encoder.dense_positions()
-        for chunk in chunks([e.frame for e in embeddings], prompts, size):
+        for chunk in chunks(frames, prompts, size):
             images = sorted(set(chunk.images.tolist()))
             stacked = torch.stack([embeddings[i]["image_embedding"] for i in images])
             which = torch.from_numpy(np.searchsorted(images, chunk.images))

@@ -23,7 +23,8 @@ def preprocess(image: NDArray[np.uint8], model_size: int) -> tuple[torch.Tensor,
     if (height, width) != image.shape[:2]:
         resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
         image = np.asarray(resized)
-    pixels = torch.tensor(image).permute(2, 0, 1).float()
+    # A mirror image may be a view with negative strides, which torch does not take.
+    pixels = torch.tensor(np.ascontiguousarray(image)).permute(2, 0, 1).float()
     mean, std = (torch.tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_STD))
     normalised = (pixels - mean) / std
     return F.pad(normalised, (0, model_size - width, 0, model_size - height)), frame

@@ -1,8 +1,6 @@
 """Boxes of somebody's detector, read from a results file."""
 
 import hashlib
-import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from samkit.ops.boxes import xywh_to_xyxy
+from samkit.ops.boxes import FARTHEST, xywh_to_xyxy
+from samkit.ops.json_text import parse_json
 from samkit.pipeline import Stage
 from samkit.types import Prompts, Sample
 from samkit.types.sample import SampleId
@@ -61,7 +60,7 @@ class BoxesFromFile(Stage):
         """The sha256 of the file and each image's boxes."""
         raw = Path(self.path).read_bytes()
         try:
-            records = json.loads(raw)
+            records = parse_json(raw)
         except ValueError as error:
             raise ValueError(f"{self.path} is no JSON: {error}") from error
         if not isinstance(records, list):
@@ -73,7 +72,7 @@ class BoxesFromFile(Stage):
         for number, record in enumerate(records):
             try:
                 image_id, row = _parse(record)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
                 raise ValueError(f"{self.path}, record {number}: {reason}") from error
             rows[image_id].append(row)
@@ -89,14 +88,18 @@ def _parse(record: Any) -> tuple[SampleId, Row]:
             f"expected an object with image_id, category_id, bbox, score; got {record!r}"
         )
     image_id, bbox = record["image_id"], [float(value) for value in record["bbox"]]
-    if not isinstance(image_id, int | str):
+    if not isinstance(image_id, int | str) or isinstance(image_id, bool):
         raise TypeError(f"image_id is a number or a text, got {image_id!r}")
-    if len(bbox) != 4 or not all(map(math.isfinite, bbox)) or min(bbox[2:]) < 0:
-        raise ValueError(f"bbox is [x, y, width, height], neither size negative, got {bbox}")
-    score = float(record["score"])
-    if not math.isfinite(score):
+    if len(bbox) != 4 or not all(abs(v) < FARTHEST / 2 for v in bbox) or min(bbox[2:]) < 0:
+        raise ValueError(
+            f"bbox is [x, y, width, height] in pixels, neither size negative, got {bbox}"
+        )
+    score, category_id = float(record["score"]), record["category_id"]
+    if not abs(score) < 1e38:  # neither for NaN, nor beyond float32
         raise ValueError(f"score is a finite number, got {score}")
-    return image_id, (bbox, int(record["category_id"]), score)
+    if type(category_id) is not int or abs(category_id) >= 2**63:
+        raise ValueError(f"category_id is a whole number, got {category_id!r}")
+    return image_id, (bbox, category_id, score)
 
 
 def _to_prompts(rows: list[Row]) -> Prompts:

@@ -2,28 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samkit.pipeline import Stage
+from samkit.sam.family import SamModel
 from samkit.types import ImageEmbedding, Masks, Prompts, Sample
-
-
-class SamModel(Protocol):
-    """What a SAM family is to a stage: a name and two pure functions."""
-
-    name: str
-
-    def encode(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageEmbedding]: ...
-
-    def decode(
-        self,
-        embeddings: Sequence[ImageEmbedding],
-        prompts: Sequence[Prompts],
-        multimask_output: bool = True,
-    ) -> list[Masks]: ...
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from samkit.types.prompt_fields import (
+    Floats,
+    boxes_field,
+    class_ids_field,
+    each,
+    labels_field,
+    points_field,
+    real_numbers,
+    scores_field,
+    tensor_field,
+)
 from samkit.types.rows import Index, rows_at
 
 if TYPE_CHECKING:
     import supervision
-
-Floats = NDArray[np.float32]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +40,9 @@ class Prompts:
     class_ids: (N,) int, handed on to the masks.
     scores: (N,) float, handed on to the masks as what ranks them.
 
-    Raises ValueError where lengths, shapes or labels do not fit.
+    Coordinates may lie outside the image, as those of detectors do: see `samkit.sam.decoding`.
+    Raises ValueError, with what was expected and what came, where lengths, shapes, kinds of number
+    or labels do not fit, for NaN, infinity and reversed boxes.
 
     >>> len(Prompts(points=[[[10, 20]], [[30, 40], [50, 60]]], labels=[[1], [1, 0]]))
     2
@@ -63,20 +73,21 @@ class Prompts:
         if (self.points is None) != (self.labels is None):
             raise ValueError("points and labels go together: give both or neither")
         clean = {
-            "points": _each(self.points, _points),
-            "labels": _each(self.labels, _labels),
-            "boxes": _boxes(self.boxes),
-            "masks": _each(self.masks, lambda mask: _tensor(mask, "mask logits (h, w)")),
-            "embeddings": _each(self.embeddings, lambda e: _tensor(e, "an embedding (tokens, D)")),
-            "class_ids": _vector(self.class_ids, np.int64, "class_ids"),
-            "scores": _vector(self.scores, np.float32, "scores"),
+            "points": points_field(self.points),
+            "labels": labels_field(self.labels),
+            "boxes": boxes_field(self.boxes),
+            "masks": each(self.masks, _mask_field, "masks"),
+            "embeddings": each(self.embeddings, _embedding_field, "embeddings"),
+            "class_ids": class_ids_field(self.class_ids),
+            "scores": scores_field(self.scores),
         }
         lengths = {name: len(value) for name, value in clean.items() if value is not None}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"fields of Prompts share their length, got {lengths}")
-        for xy, labels in zip(clean["points"] or (), clean["labels"] or (), strict=True):
+        pairs = zip(clean["points"] or (), clean["labels"] or (), strict=True)
+        for number, (xy, labels) in enumerate(pairs):
             if len(xy) != len(labels):
-                raise ValueError(f"a prompt has {len(xy)} points but {len(labels)} labels")
+                raise ValueError(f"prompt {number} has {len(xy)} points but {len(labels)} labels")
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
@@ -123,13 +134,16 @@ class Prompts:
 
         labels: like the points without the last axis; all foreground where not given.
         """
-        if not isinstance(xy, list | tuple) or all(np.ndim(row) == 1 for row in xy):
-            xy = np.asarray(xy, dtype=np.float32)
-            xy = xy.reshape(-1, 1, 2) if xy.ndim < 3 else xy
+        xy = each(xy, lambda row: real_numbers(row, "points"), "points") or ()
+        if all(row.ndim == 1 and row.size for row in xy):
+            if any(len(row) != 2 for row in xy):
+                shape = (len(xy), *xy[0].shape)
+                raise ValueError(f"points have shape (N, 2) or (N, P, 2), got {shape}")
+            xy = tuple(row[None] for row in xy)
         if labels is None:
-            labels = [np.ones(len(points), dtype=np.int64) for points in xy]
-        elif np.ndim(labels[0] if len(labels) else ()) == 0:
-            labels = [np.atleast_1d(label) for label in labels]
+            labels = [np.ones(len(np.atleast_1d(row)), dtype=np.int64) for row in xy]
+        else:
+            labels = each(labels, lambda row: np.atleast_1d(real_numbers(row, "labels")), "labels")
         return cls(points=xy, labels=labels)
 
     @classmethod
@@ -165,78 +179,17 @@ class Prompts:
         return cls(**merged)
 
 
+def _mask_field(value: Any) -> torch.Tensor | None:
+    return tensor_field(value, "mask logits (h, w)")
+
+
+def _embedding_field(value: Any) -> torch.Tensor | None:
+    return tensor_field(value, "an embedding (tokens, D)")
+
+
 def _rows(part: Prompts, name: str) -> Sequence[Any]:
     value = getattr(part, name)
     if value is not None:
         return list(value)
     empty: dict[str, Any] = {"points": np.zeros((0, 2)), "labels": np.zeros(0, dtype=np.int64)}
     return [empty.get(name)] * len(part)
-
-
-def _is_list(index: Any) -> bool:
-    return isinstance(index, list | tuple)
-
-
-def _each(values: Any, clean: Any) -> tuple[Any, ...] | None:
-    return None if values is None else tuple(clean(value) for value in values)
-
-
-def _points(value: Any) -> Floats:
-    xy = np.asarray(value, dtype=np.float32)
-    if xy.size == 0:
-        xy = xy.reshape(0, 2)
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        raise ValueError(f"points of one prompt have shape (P, 2), got {xy.shape}")
-    if not np.isfinite(xy).all():
-        raise ValueError(f"points must be finite numbers, got {xy.tolist()}")
-    return xy
-
-
-def _labels(value: Any) -> NDArray[np.int64]:
-    labels = np.asarray(value)
-    if labels.ndim != 1:
-        raise ValueError(f"labels of one prompt have shape (P,), got {labels.shape}")
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"labels are 1 (foreground) or 0 (background), got {labels.tolist()}")
-    return labels.astype(np.int64)
-
-
-def _boxes(value: Any) -> Floats | None:
-    if value is None:
-        return None
-    if _is_list(value):
-        value = [[np.nan] * 4 if box is None else np.asarray(box) for box in value]
-    boxes = np.asarray(value, dtype=np.float32)
-    if boxes.size == 0:
-        boxes = boxes.reshape(0, 4)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"boxes have shape (N, 4), got {boxes.shape}")
-    bad = ~(np.isfinite(boxes).all(axis=1) | np.isnan(boxes).all(axis=1))
-    if bad.any():
-        raise ValueError(f"boxes must be finite numbers, got {boxes[bad][0].tolist()}")
-    if (boxes[:, :2] > boxes[:, 2:]).any():
-        reverse = boxes[(boxes[:, :2] > boxes[:, 2:]).any(axis=1)][0].tolist()
-        raise ValueError(f"boxes are x0, y0, x1, y1 with x0 <= x1 and y0 <= y1, got {reverse}")
-    return boxes
-
-
-def _tensor(value: Any, what: str) -> torch.Tensor | None:
-    if value is None:
-        return None
-    tensor = torch.as_tensor(value)
-    if tensor.ndim == 3 and tensor.shape[0] == 1 and "mask" in what:
-        tensor = tensor[0]
-    if tensor.ndim != 2 or not tensor.is_floating_point():
-        raise ValueError(f"expected {what} of floats, got {tuple(tensor.shape)} {tensor.dtype}")
-    return tensor
-
-
-def _vector(value: Any, dtype: Any, name: str) -> NDArray[Any] | None:
-    if value is None:
-        return None
-    vector = np.asarray(value)
-    if vector.size == 0:
-        vector = vector.reshape(0)
-    if vector.ndim != 1:
-        raise ValueError(f"{name} has shape (N,), got {vector.shape}")
-    return vector.astype(dtype)

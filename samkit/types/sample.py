@@ -12,7 +12,8 @@ from samkit.ops import rle
 from samkit.ops.images import read_image
 from samkit.types.frame import ImageEmbedding, Size
 from samkit.types.masks import Masks
-from samkit.types.prompts import Floats, Prompts
+from samkit.types.prompt_fields import Floats
+from samkit.types.prompts import Prompts
 
 Image = NDArray[np.uint8]
 SampleId = int | str

@@ -241,6 +241,11 @@ def test_a_file_that_contradicts_itself_says_so(write, small, spoil, message):
         list(coco(write(small)))[2].image  # noqa: B018
 
 
+def test_links_that_exporters_leave_empty(write, small):
+    small["images"][0]["coco_url"], small["images"][1]["coco_url"] = None, ""
+    assert len(coco(write(small))) == 3
+
+
 @pytest.mark.parametrize("text", ["no JSON", "[]", "\x00"])
 def test_what_is_no_instances_file(write, text):
     with pytest.raises(ValueError, match=r"instances_val2017\.json (is no JSON|has no list)"):
@@ -250,9 +255,12 @@ def test_what_is_no_instances_file(write, text):
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        ({"size": [8, 6], "counts": COUNTS}, r"annotation 9 has a mask of size \[8, 6\]"),
-        ({"counts": COUNTS}, "annotation 9 has a segmentation that is neither"),
-        (None, "annotation 9 has a segmentation that is neither"),
+        (
+            {"size": [8, 6], "counts": COUNTS},
+            r"annotation 9: its mask has size \[8, 6\], its image \[6, 8\]",
+        ),
+        ({"counts": COUNTS}, "annotation 9: a segmentation is a list of polygons, or run"),
+        (None, "annotation 9: a segmentation is a list of polygons, or run"),
     ],
 )
 def test_a_broken_mask_names_its_annotation(write, small, segmentation, message):

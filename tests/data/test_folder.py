@@ -98,3 +98,13 @@ def test_nothing_there(tmp_path):
         folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder at"):
         folder(tmp_path, masks=tmp_path / "missing")
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_a_mask_that_is_no_picture_names_its_file(tmp_path, content):
+    save(tmp_path / "in" / "a.png", np.zeros((4, 5, 3), np.uint8))
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "a.png").write_bytes(content)
+    dataset = folder(tmp_path / "in", masks=tmp_path / "truth")
+    with pytest.raises(ValueError, match=r"cannot read .*truth.a\.png as a picture"):
+        dataset[0]

@@ -13,9 +13,13 @@ from samkit.sam.config import SamConfig
 from samkit.sam.hub import HUB_POSITIONS, POSITIONS, hub_names, official_names
 from samkit.sam.model import Sam as OurSam
 from samkit.sam.preprocess import preprocess
-from tests.parity.models import SMALL, randomise
 
-transformers = pytest.importorskip("transformers", reason="needs the extra bench")
+pytest.importorskip("transformers", reason="this needs the extra `bench`")
+pytest.importorskip("segment_anything", reason="tests.parity needs the extra `official`")
+
+import transformers
+
+from tests.parity.models import SMALL, randomise
 
 # Depths and widths other than the official ones; the library fixes the decoder's eight heads.
 ODD = SamConfig(

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from samkit import Prompts, load_sam
-from samkit.ops.masks import mask_iou
 from samkit.sam import model as model_module
 from samkit.sam.model import Sam
 from samkit.types import ImageEmbedding
@@ -27,14 +26,17 @@ def scene(size: int = 96) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_gives_nearly_the_same_masks(sam: Sam, dtype: str) -> None:
+def test_half_precision_gives_nearly_the_same_answers(sam: Sam, dtype: str) -> None:
     half = load_sam("tiny", device="cpu", dtype=dtype)
     assert half.name == sam.name.replace("float32", dtype)
     prompts = Prompts.from_boxes([[20, 20, 76, 76]])
     [exact] = sam.decode(sam.encode([scene()]), [prompts])
     [rough] = half.decode(half.encode([scene()]), [prompts])
     assert rough.logits is not None and rough.logits.dtype == half.dtype
-    assert mask_iou(exact.binary(), rough.binary()).diagonal().min() > 0.95
+    assert exact.logits is not None
+    off = (rough.logits.float() - exact.logits).abs().max() / exact.logits.abs().max()
+    assert off < 0.05
+    assert (rough.binary() == exact.binary()).mean() > 0.98
     assert np.abs(exact.predicted_iou - rough.predicted_iou).max() < 0.05
     # Places would be off by pixels if they were worked out in half precision.
     assert half.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.dtype == torch.float32

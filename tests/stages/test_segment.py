@@ -24,6 +24,14 @@ MIXED = Prompts.concat(
 )
 
 
+def scaled(prompts: Prompts, height: int, width: int) -> Prompts:
+    """The prompts of a 48 x 64 picture in one of another size."""
+    factor = np.array([width / 64, height / 48])
+    assert prompts.points is not None and prompts.boxes is not None
+    points = [xy * factor for xy in prompts.points]
+    return prompts.replace(points=points, boxes=prompts.boxes * np.tile(factor, 2))
+
+
 def embedded(sam: Sam, prompts: Prompts) -> Sample:
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
     [sample] = Embed(sam)([Sample(0, image, prompts=prompts)])
@@ -34,7 +42,12 @@ def test_laws(sam: Sam) -> None:
     check_stage(Embed(sam))
     check_stage(Segment(sam), before=GroundTruthBoxes() | Embed(sam))
     check_stage(Refine(sam), before=GroundTruthBoxes() | Embed(sam) | Segment(sam))
-    ragged = [s.replace(prompts=MIXED) for s in example_samples()]
+    # Whatever lies wholly outside its picture is refused, and one of these is a single pixel.
+    corner = Prompts.concat([Prompts.from_points([[0, 0]]), Prompts.from_boxes([[-3, -3, 1, 1]])])
+    ragged = [
+        s.replace(prompts=corner if s.image.shape[:2] == (1, 1) else MIXED)
+        for s in example_samples()
+    ]
     check_stage(Segment(sam), before=Embed(sam), samples=ragged)
     check_stage(Refine(sam), before=Embed(sam) | Segment(sam), samples=ragged)
 
