@@ -53,9 +53,8 @@ def open_picture(path: str | Path, max_pixels: int | None = None) -> Iterator[Im
         with _opened(path, limit) as picture:
             if picture.width * picture.height > limit:
                 raise Image.DecompressionBombError(f"it has {picture.width} x {picture.height}")
-            ImageOps.exif_transpose(
-                picture, in_place=True
-            )  # a copy would be made even where upright
+            # In place: a copy would be made even of an upright picture.
+            ImageOps.exif_transpose(picture, in_place=True)
             yield picture
     except FileNotFoundError:
         raise
@@ -64,11 +63,12 @@ def open_picture(path: str | Path, max_pixels: int | None = None) -> Iterator[Im
             f"{path} has more than {limit} pixels ({error}); if you trust it, allow more by "
             "max_pixels= or the environment variable SAMKIT_MAX_PIXELS"
         ) from error
-    except UnidentifiedImageError as error:
-        known = ", ".join(FORMATS)
-        raise ValueError(f"cannot read {path} as a picture: it is none of {known}") from error
     except Exception as error:  # Decoders stumble over damaged files in any way they like.
-        raise ValueError(f"cannot read {path} as a picture: {error}") from error
+        reason: object = error
+        # The second is what comes of it where ultralytics has put its own function in Pillow's place.
+        if UnidentifiedImageError in (type(error), type(error.__context__)):
+            reason = f"it is none of {', '.join(FORMATS)}"
+        raise ValueError(f"cannot read {path} as a picture: {reason}") from error
 
 
 def pixel_limit() -> int:

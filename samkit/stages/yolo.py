@@ -178,8 +178,11 @@ def _ultralytics() -> ModuleType:
     for name, value in CALM.items():
         os.environ.setdefault(name, value)
     threads_of_children = os.environ.get("OMP_NUM_THREADS")
+    pictures_open = PilImage.open
     with np.printoptions():  # importing it changes how numbers print, for everybody
         module = require("ultralytics", extra="yolo")
+    # It also puts its own function there, which wants one more package for what is no picture.
+    PilImage.open = pictures_open
     if threads_of_children is None:
         os.environ.pop("OMP_NUM_THREADS", None)
     return module

@@ -208,6 +208,8 @@ FRESH_PROCESS = """
 import os, tempfile, numpy, torch
 for name in ("YOLO_OFFLINE", "YOLO_AUTOINSTALL", "ULTRALYTICS_SAFE_LOAD", "OMP_NUM_THREADS"):
     os.environ.pop(name, None)
+import PIL.Image
+pictures_open = PIL.Image.open
 from samkit.stages.yolo import Yolo
 
 class Trap:
@@ -227,6 +229,7 @@ import ultralytics.utils
 assert not ultralytics.utils.ONLINE, "it looked for a network"
 assert not ultralytics.utils.AUTOINSTALL, "it would install packages"
 assert str(numpy.array([1.5])) == "[1.5]", "it changed how numbers print"
+assert PIL.Image.open is pictures_open, "it reads everybody's pictures"
 assert "OMP_NUM_THREADS" not in os.environ, "it took the threads of child processes"
 """
 
