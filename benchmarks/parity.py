@@ -33,10 +33,14 @@ def main(sam: str = "tiny") -> None:
         embeddings.append(apart(mine["image_embedding"], official["image_embedding"]))
         [first] = ours.decode([mine], [Prompts.from_points([[image.shape[1] / 2, 99]])])
         for kind, prompts in kinds(*image.shape[:2], first).items():
-            for multimask in (True, False):
-                [a] = ours.decode([mine], [prompts], multimask)
-                [b] = theirs.decode([official], [prompts], multimask)
-                worst[kind] = list(map(max, worst.get(kind, [0.0] * 3), differences(a, b)))
+            pairs = [
+                (
+                    ours.decode([mine], [prompts], three)[0],
+                    theirs.decode([official], [prompts], three)[0],
+                )
+                for three in (True, False)
+            ]
+            worst[kind] = list(map(max, worst.get(kind, [0.0] * 3), differences(pairs)))
     for kind, figures in worst.items():
         print(f"{kind:24}" + "".join(f"{figure:10.1e}" for figure in figures))
     print(f"image embeddings {max(embeddings):.1e}")
@@ -63,11 +67,18 @@ def apart(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
 
 
-def differences(ours: Masks, theirs: Masks) -> tuple[float, float, float]:
-    assert ours.logits is not None and theirs.logits is not None
-    iou = [torch.from_numpy(masks.predicted_iou) for masks in (ours, theirs)]
-    pixels = float((ours.binary() != theirs.binary()).mean())
-    return apart(ours.logits, theirs.logits), apart(*iou), pixels
+def differences(pairs: list[tuple[Masks, Masks]]) -> tuple[float, float, float]:
+    """Of logits, predicted IoU and pixels, over the calls with three masks and with one."""
+    logits = [
+        torch.cat([m.logits for m in side if m.logits is not None])
+        for side in zip(*pairs, strict=True)
+    ]
+    iou = [
+        torch.from_numpy(np.concatenate([m.predicted_iou for m in side]))
+        for side in zip(*pairs, strict=True)
+    ]
+    pixels = max(float((ours.binary() != theirs.binary()).mean()) for ours, theirs in pairs)
+    return apart(*logits), apart(*iou), pixels
 
 
 if __name__ == "__main__":
