@@ -123,10 +123,7 @@ def test_small_activations_feel_the_epsilons() -> None:
 def test_vit_b_size() -> None:
     theirs, ours = pair(CONFIGS["vit_b"])
     assert ours.config == CONFIGS["vit_b"]
-    assert (
-        len(theirs.state_dict()) == 314
-        and sum(p.numel() for p in ours.parameters()) == 93735472
-    )
+    assert len(theirs.state_dict()) == 314 and sum(p.numel() for p in ours.parameters()) == 93735472
     compare(OfficialSam(theirs), ours, SIZES["landscape"])
 
 
