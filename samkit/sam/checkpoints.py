@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from samkit.sam.config import CONFIGS, read_config
+from samkit.sam.device import find_device
 from samkit.sam.download import fetch
 from samkit.sam.hub import official_names
 from samkit.sam.model import Sam
@@ -48,7 +49,9 @@ def load_sam(
         official address into `samkit.sam.cache.cache_folder()` and checked against its sha256; or a
         .pth or .safetensors file with the official tensor names or those of the transformers
         library. Sizes are read off the tensors, so any size of SAM loads.
-    device: "cpu", "cuda", "cuda:1", or "auto": cuda where there is one.
+    device: "cpu", "cuda", "cuda:1", "mps" (Apple's GPUs), or "auto": the first there is of cuda, mps,
+        cpu. Where torch says that MPS lacks an operation, set PYTORCH_ENABLE_MPS_FALLBACK=1 in the
+        environment: that operation then runs on the CPU, more slowly.
     dtype: "float32" (exact), "bfloat16" or "float16".
 
     Raises OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
@@ -56,8 +59,7 @@ def load_sam(
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = find_device(device)
     path = _locate(name_or_path)
     sam = build_sam(official_names(read_tensors(path)), str(path))
     known = name_or_path if name_or_path in OFFICIAL else _OFFICIAL_FILES.get(path.name)
@@ -65,7 +67,7 @@ def load_sam(
         require_size(sam, str(known), path)
     label = name_or_path if name_or_path in OFFICIAL else path.stem
     sam.name = f"{label}-{fingerprint(sam.state_dict())}-{dtype}-samkit"
-    return cast(sam, DTYPES[dtype]).to(device).eval()
+    return cast(sam, DTYPES[dtype]).to(place).eval()
 
 
 def build_sam(tensors: Tensors, source: str = "the given tensors") -> Sam:
