@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from samkit import __version__
 from samkit.evaluation.batches import score_batches
+from samkit.evaluation.memory import at_intervals, give_back_freed_memory
 from samkit.evaluation.rows import (
     FORMAT,
     Header,
@@ -81,6 +82,7 @@ def evaluate(
 
     work = score_batches(samples, ids, pending, pipeline, metric, batch_size, seed, on_sample)
     bar = tqdm(total=len(ids), initial=len(rows), unit="sample", disable=not progress)
+    tidy = at_intervals(give_back_freed_memory)
     errors = 0
     with contextlib.ExitStack() as stack:
         stack.enter_context(bar)
@@ -95,6 +97,7 @@ def evaluate(
                 errors += sum("error" in row for row in batch)
                 bar.set_postfix({"errors": errors}, refresh=False)
                 bar.update(len(batch))
+                tidy()
         except KeyboardInterrupt:
             bar.close()
             kept = f"the same call goes on from there ({path})" if path else "none kept: no `out`"
