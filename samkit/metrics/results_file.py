@@ -9,10 +9,10 @@ import numpy as np
 
 from samkit.metrics.average_precision import Objects
 from samkit.metrics.mask_ap import Federated, MaskAP
+from samkit.metrics.results_records import Record, check_results, check_truth
 from samkit.ops import rle
 from samkit.ops.json_text import parse_json
 
-Record = dict[str, Any]
 Size = tuple[int, int]
 
 
@@ -29,27 +29,21 @@ def evaluate_results(
     has a bbox, the boxes decide the detections' size bins even among masks; take them out of a file
     of masks to have it counted by mask area, as samkit's own results are.
 
-    Raises FileNotFoundError, and ValueError for files that are neither of these, for results of
-    images or categories that the annotations do not have, and for masks of another size.
+    Raises FileNotFoundError, and ValueError that names file, record and cure: for files that are
+    neither of these, results of images or categories that the annotations do not have, records
+    without score, segmentation or bbox, scores that are not finite, and masks of another size.
 
     >>> evaluate_results("instances_val2017.json", "results.json")["AP"]  # doctest: +SKIP
     0.465
     """
     metric = MaskAP(iou_type, lvis)
     truth, results = _read(annotation_file), _read(results_file)
-    if not isinstance(truth, dict) or not {"images", "annotations", "categories"} <= set(truth):
-        raise ValueError(f"{annotation_file} is no COCO file: images, annotations and categories")
-    if not isinstance(results, list):
-        raise ValueError(f"{results_file} is no results file: a JSON list of detections")
+    check_truth(truth, annotation_file)
+    check_results(results, truth, results_file)
     sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-    categories = {category["id"] for category in truth["categories"]}
-    for key in ("image_id", "category_id", "score"):
-        if not all(isinstance(record, dict) and key in record for record in results):
-            raise ValueError(f"{results_file} has a result without {key}")
-    _refuse_unknown(results, "image_id", set(sizes), results_file)
-    _refuse_unknown(results, "category_id", categories, results_file)
 
-    true_records, found_records = _by_image(truth["annotations"]), _by_image(results)
+    true_records = _by_image(truth["annotations"], annotation_file, "annotation")
+    found_records = _by_image(results, results_file, "result")
     # pycocotools' loadRes looks at the first record only, and so must who wants its numbers.
     by_box = bool(results) and bool(results[0].get("bbox"))
     frequency = {c["id"]: c.get("frequency", "") for c in truth["categories"]}
@@ -103,7 +97,7 @@ def _regions(records: Sequence[Record], size: Size, iou_type: str) -> Any:
 def _box(record: Record) -> Sequence[float]:
     if not record.get("bbox"):
         raise ValueError(
-            f"the first result has a bbox, one of image {record['image_id']} has none; "
+            f"{record['place']}: it has no bbox, but the first result has one; "
             "give all results a bbox, or none"
         )
     box: Sequence[float] = record["bbox"]
@@ -113,31 +107,24 @@ def _box(record: Record) -> Sequence[float]:
 def _mask(record: Record, size: Size) -> rle.RLE:
     if record.get("segmentation"):
         segmentation = record["segmentation"]
-    elif record.get("bbox"):  # A lone box is evaluated as the mask that fills it.
+    else:  # A lone box is evaluated as the mask that fills it.
         x, y, width, height = record["bbox"]
         segmentation = [[x, y, x, y + height, x + width, y + height, x + width, y]]
-    else:
-        raise ValueError(f"a record of image {record['image_id']} has no segmentation and no bbox")
     try:
         return rle.from_coco(segmentation, *size)
     except ValueError as error:
-        raise ValueError(f"a mask of image {record['image_id']}: {error}") from error
-
-
-def _by_image(records: Sequence[Record]) -> Mapping[Any, list[Record]]:
-    grouped: defaultdict[Any, list[Record]] = defaultdict(list)
-    for record in records:
-        grouped[record["image_id"]].append(record)
-    return grouped
-
-
-def _refuse_unknown(results: Sequence[Record], key: str, known: set[Any], path: str | Path) -> None:
-    unknown = sorted({str(record[key]) for record in results if record[key] not in known})
-    if unknown:
         raise ValueError(
-            f"{path} has {key} values that the annotations have not: {', '.join(unknown[:5])}"
-            f"{' ...' if len(unknown) > 5 else ''}; results and annotations must be of one dataset"
-        )
+            f"{record['place']} (of image {record['image_id']}): {error}; masks are of the size "
+            "that the annotation file states for their image"
+        ) from error
+
+
+def _by_image(records: Sequence[Record], path: str | Path, kind: str) -> Mapping[Any, list[Record]]:
+    """The records of each image; each with its place in the file, for what is found wrong later."""
+    grouped: defaultdict[Any, list[Record]] = defaultdict(list)
+    for number, record in enumerate(records):
+        grouped[record["image_id"]].append({**record, "place": f"{path}, {kind} {number}"})
+    return grouped
 
 
 def _read(path: str | Path) -> Any:

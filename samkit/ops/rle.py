@@ -1,13 +1,15 @@
 """COCO run lengths: {"size": [height, width], "counts": str}, the compressed form all tools expect."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from faster_coco_eval import mask as coco_mask
 from numpy.typing import NDArray
 
-from samkit.ops.segmentations import check_counts, check_polygons, check_size
+from samkit.ops.images import pixel_limit
+from samkit.ops.segmentations import LARGEST_MASK, check_counts, check_polygons, check_size
 
 
 class RLE(TypedDict):
@@ -29,24 +31,39 @@ def encode(masks: NDArray[np.bool_]) -> list[RLE]:
 
 
 def decode(run_lengths: Sequence[RLE], size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
-    """N run lengths to (N, H, W) bool masks; `size` (H, W) is needed only where N may be 0."""
+    """N run lengths to (N, H, W) bool masks; `size` (H, W) is needed only where N may be 0.
+
+    Raises ValueError for masks of several sizes, and for one of more pixels than a picture may have
+    (`samkit.ops.images.pixel_limit`): a few bytes of run lengths can tell of gigabytes.
+    """
     if not run_lengths:
         return np.zeros((0, *(size or (0, 0))), dtype=bool)
-    return np.ascontiguousarray(coco_mask.decode(_as_bytes(run_lengths)).transpose(2, 0, 1)) > 0
+    given = _as_bytes(run_lengths)
+    sizes = sorted({(one["size"][0], one["size"][1]) for one in given})
+    if len(sizes) > 1:
+        raise ValueError(f"masks that are decoded together have one size, got {sizes[:5]}")
+    height, width = sizes[0]
+    if height * width > pixel_limit():
+        raise ValueError(
+            f"a mask of {height} x {width} has more than {pixel_limit()} pixels; "
+            "the environment variable SAMKIT_MAX_PIXELS raises that"
+        )
+    return np.ascontiguousarray(_coder(coco_mask.decode, given).transpose(2, 0, 1)) > 0
 
 
 def areas(run_lengths: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas (N,) in pixels."""
     if not run_lengths:
         return np.zeros(0, dtype=np.int64)
-    return np.asarray(coco_mask.area(_as_bytes(run_lengths)), dtype=np.int64)
+    return np.asarray(_coder(coco_mask.area, _as_bytes(run_lengths)), dtype=np.int64)
 
 
 def boxes_xywh(run_lengths: Sequence[RLE]) -> NDArray[np.float64]:
     """COCO boxes (N, 4): x, y, width = last - first + 1, height likewise; zeros where empty."""
     if not run_lengths:
         return np.zeros((0, 4))
-    return np.asarray(coco_mask.toBbox(_as_bytes(run_lengths)), dtype=np.float64).reshape(-1, 4)
+    boxes = _coder(coco_mask.toBbox, _as_bytes(run_lengths))
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def iou(
@@ -61,7 +78,34 @@ def iou(
         return np.zeros((len(run_lengths), len(others)))
     crowd = [False] * len(others) if is_crowd is None else is_crowd
     flags = [int(flag) for flag in crowd]
-    return np.asarray(coco_mask.iou(_as_bytes(run_lengths), _as_bytes(others), flags))
+    return np.asarray(_coder(coco_mask.iou, _as_bytes(run_lengths), _as_bytes(others), flags))
+
+
+def union(run_lengths: Sequence[RLE]) -> RLE:
+    """One mask of all pixels that any of some masks of the same size has.
+
+    Raises ValueError for no masks: their size would not be known.
+    """
+    if not run_lengths:
+        raise ValueError("no masks to unite; an empty mask of a size is encode(np.zeros(...))[0]")
+    return _as_text(_coder(coco_mask.merge, _as_bytes(run_lengths)))
+
+
+def from_spans(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int, width: int) -> RLE:
+    """Spans of pixels, numbered column by column, as run lengths.
+
+    starts, ends: (n,) first pixel of each span and the one behind its last, in order; a span may end
+        where the next one starts.
+    """
+    apart = ends[:-1] != starts[1:]
+    kept_starts = np.concatenate([starts[:1], starts[1:][apart]])
+    kept_ends = np.concatenate([ends[:-1][apart], ends[-1:]])
+    spans = np.stack([kept_starts, kept_ends], axis=1).ravel()
+    counts = np.diff(np.concatenate([[0], spans, [height * width]]))
+    if len(counts) > 1 and counts[-1] == 0:  # A mask that ends inside has no last run outside.
+        counts = counts[:-1]
+    filled = {"size": [height, width], "counts": counts.tolist()}
+    return _as_text(coco_mask.frPyObjects(filled, height, width))
 
 
 def from_coco(segmentation: Any, height: int, width: int) -> RLE:
@@ -101,4 +145,25 @@ def _as_text(run_lengths: Any) -> RLE:
 
 
 def _as_bytes(run_lengths: Sequence[RLE]) -> list[dict[str, Any]]:
-    return [{"size": r["size"], "counts": r["counts"].encode("ascii")} for r in run_lengths]
+    """As the coder takes them. Raises ValueError for what are no run lengths at all."""
+    given = []
+    for number, one in enumerate(run_lengths):
+        try:
+            (height, width), counts = one["size"], one["counts"].encode("ascii")
+            if not 0 <= operator.index(height) * operator.index(width) <= LARGEST_MASK:
+                raise ValueError("a size that no mask has")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            told = f"{str(one)[:80]} ({error})"
+            raise ValueError(
+                f'mask {number}: expected {{"size": [height, width], "counts": text}}, got {told}'
+            ) from error
+        given.append({"size": one["size"], "counts": counts})
+    return given
+
+
+def _coder(function: Callable[..., Any], *given: Any) -> Any:
+    """What COCO's coder answers; it checks the counts, but raises RuntimeError for some."""
+    try:
+        return function(*given)
+    except RuntimeError as error:
+        raise ValueError(f"the coder cannot read these run lengths: {error}") from error

@@ -68,15 +68,19 @@ def read(path: Path, key: str, device: torch.device | str) -> ImageEmbedding:
     text = metadata.get("about", "")
     if metadata.get("checksum") != _checksum(text, tensors):
         raise DamagedFileError(f"{path} does not have the checksum it states")
-    about = json.loads(text)
-    if about["key"] != key:
+    try:
+        about = json.loads(text)
+        frame = _frame(about["frame"])
+        dtypes = {name: _dtype(about["dtypes"][name]) for name in tensors}
+        its_key = about["key"]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        # The checksum is right, so it was written so: by another program than this one.
+        raise DamagedFileError(f"{path} tells nothing of its embedding: {error}") from error
+    if its_key != key:
         raise DamagedFileError(f"{path} holds another embedding than its name says")
     # Copied, so that nothing goes on living in the memory-mapped file.
-    back = {
-        name: tensor.to(device, getattr(torch, about["dtypes"][name]), copy=True)
-        for name, tensor in tensors.items()
-    }
-    return ImageEmbedding(back, _frame(about["frame"]))
+    back = {n: tensor.to(device, dtypes[n], copy=True) for n, tensor in tensors.items()}
+    return ImageEmbedding(back, frame)
 
 
 def _to_half(tensor: torch.Tensor) -> torch.Tensor:
@@ -93,6 +97,23 @@ def _checksum(about: str, tensors: Mapping[str, torch.Tensor]) -> str:
     return f"{total:08x}"
 
 
+def _dtype(name: str) -> torch.dtype:
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{name} is no dtype")
+    return dtype
+
+
 def _frame(fields: Mapping[str, list[int] | int | None]) -> Frame:
+    lengths = {"original_size": 2, "resized_size": 2, "model_size": 1, "crop_box": 4}
+    if fields.keys() != lengths.keys():
+        raise ValueError(f"a frame has {', '.join(lengths)}")
+    for name, length in lengths.items():
+        value = fields[name]
+        numbers = value if isinstance(value, list) else [value]
+        least = 0 if name == "crop_box" else 1
+        whole = all(type(n) is int and least <= n < 2**31 for n in numbers)
+        if (not whole or len(numbers) != length) and not (name == "crop_box" and value is None):
+            raise ValueError(f"a frame's {name} is {length} whole numbers, got {value!r}")
     # JSON knows no tuples.
     return Frame(**{n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()})  # type: ignore[arg-type]

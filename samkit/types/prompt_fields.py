@@ -75,8 +75,26 @@ def boxes_field(value: Any) -> Floats | None:
     return boxes.astype(np.float32)
 
 
-def tensor_field(value: Any, what: str) -> torch.Tensor | None:
-    """A float tensor of two dimensions, or None; a mask may have a first one of 1 besides."""
+def tensors_field(values: Any, what: str, name: str) -> tuple[torch.Tensor | None, ...] | None:
+    """Per prompt a float tensor of two dimensions, or None; finite in float32."""
+    tensors: tuple[torch.Tensor | None, ...] | None = each(
+        values, lambda value: _tensor(value, what), name
+    )
+    given = [(number, t) for number, t in enumerate(tensors or ()) if t is not None]
+    if given:
+        # One answer for all: on a GPU each would have to be waited for.
+        device = given[0][1].device
+        finite = torch.stack([t.float().isfinite().all().to(device) for _, t in given]).tolist()
+        if not all(finite):
+            number, tensor = given[finite.index(False)]
+            bad = tensor[~tensor.float().isfinite()]
+            told = f"{len(bad)} of {tensor.numel()} that are not, such as {bad[0].item()}"
+            raise ValueError(f"prompt {number}: expected {what} of finite floats, got {told}")
+    return tensors
+
+
+def _tensor(value: Any, what: str) -> torch.Tensor | None:
+    """The value as a tensor; a mask may have a first dimension of 1 besides its two."""
     if value is None:
         return None
     try:

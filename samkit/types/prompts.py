@@ -17,7 +17,7 @@ from samkit.types.prompt_fields import (
     points_field,
     real_numbers,
     scores_field,
-    tensor_field,
+    tensors_field,
 )
 from samkit.types.rows import Index, rows_at
 
@@ -76,8 +76,8 @@ class Prompts:
             "points": points_field(self.points),
             "labels": labels_field(self.labels),
             "boxes": boxes_field(self.boxes),
-            "masks": each(self.masks, _mask_field, "masks"),
-            "embeddings": each(self.embeddings, _embedding_field, "embeddings"),
+            "masks": tensors_field(self.masks, "mask logits (h, w)", "masks"),
+            "embeddings": tensors_field(self.embeddings, "an embedding (tokens, D)", "embeddings"),
             "class_ids": class_ids_field(self.class_ids),
             "scores": scores_field(self.scores),
         }
@@ -177,14 +177,6 @@ class Prompts:
                 )
             merged[name] = [row for part in parts for row in _rows(part, name)]
         return cls(**merged)
-
-
-def _mask_field(value: Any) -> torch.Tensor | None:
-    return tensor_field(value, "mask logits (h, w)")
-
-
-def _embedding_field(value: Any) -> torch.Tensor | None:
-    return tensor_field(value, "an embedding (tokens, D)")
 
 
 def _rows(part: Prompts, name: str) -> Sequence[Any]:

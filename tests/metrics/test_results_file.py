@@ -119,17 +119,31 @@ def test_no_results_are_no_error(answer):
 @pytest.mark.parametrize(
     ("results", "message"),
     [
-        ([{**RESULT, "image_id": 8}], "image_id values that the annotations have not: 8"),
-        ([{**RESULT, "image_id": "7"}], "image_id values that the annotations have not: 7"),
-        ([{**RESULT, "category_id": 0}], "category_id values that the annotations have not: 0"),
-        ([{"image_id": 7, "category_id": 3}], "a result without score"),
-        ([RESULT, {**RESULT, "bbox": []}], "no segmentation and no bbox"),
+        ([{**RESULT, "image_id": 8}], r"image_id values that the images have not: 8 \(record 0\)"),
+        ([RESULT, {**RESULT, "image_id": "7"}], r"that the images have not: 7 \(record 1\)"),
+        ([{**RESULT, "category_id": 0}], "category_id values that the categories have not: 0"),
+        ([{**RESULT, "image_id": [7]}], r"results\.json, result 0: image_id is a whole number or"),
+        ([{**RESULT, "category_id": 3.5}], "result 0: category_id is a whole number, got 3.5"),
+        ([{"image_id": 7, "category_id": 3, "bbox": [1, 1, 1, 1]}], "result 0: it has no score"),
+        ([RESULT, {**RESULT, "bbox": []}], r"results\.json, result 1: it has no segmentation and"),
+        ([{"image_id": 7, "category_id": 3, "score": 0.5}], "no segmentation and no bbox; give it"),
         (
             [RESULT, {**RESULT, "bbox": [], "segmentation": [[0, 0, 9, 0, 9, 9]]}],
-            "give all results a bbox, or none",
+            "result 1: it has no bbox, but the first result has one; give all results a bbox, or",
         ),
-        ([{**RESULT, "segmentation": {"size": [60, 40], "counts": [2400]}}], r"\[60, 40\]"),
-        ([{**RESULT, "score": float("nan")}], "NaN"),
+        (
+            [RESULT, {**RESULT, "segmentation": {"size": [60, 40], "counts": [2400]}}],
+            r"result 1 \(of image 7\): its mask has size \[60, 40\], its image \[40, 60\].*masks are",
+        ),
+        ([{**RESULT, "segmentation": {"size": [40, 60], "counts": "0"}}], "result 0 .*add up to 0"),
+        ([{**RESULT, "segmentation": 5}], "result 0 .*list of polygons, or run lengths"),
+        ([{**RESULT, "bbox": [1, 1, -4, 4]}], r"result 0: bbox is \[x, y, width, height\]"),
+        ([{**RESULT, "bbox": [1, 1, float("inf"), 4]}], "result 0: bbox is"),
+        ([{**RESULT, "score": float("nan")}], "result 0: score is a finite number, got nan; drop"),
+        ([{**RESULT, "score": float("inf")}], "result 0: score is a finite number, got inf"),
+        ([{**RESULT, "score": "0.5"}], "score is a finite number, got '0.5'"),
+        ([{**RESULT, "score": None}], "score is a finite number, got None"),
+        ([5], "result 0: a record is an object, got 5"),
         ({"annotations": []}, "no results file"),
         ("image_id,score", "no JSON file"),
     ],
@@ -142,3 +156,29 @@ def test_results_that_do_not_fit_are_refused(answer, results, message):
 def test_annotations_must_be_annotations(answer):
     with pytest.raises(ValueError, match="no COCO file"):
         answer([RESULT], truth=[RESULT])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("images", {"height": 0}, r"truth\.json, image 0: height is a whole number above 0"),
+        ("images", {"width": "60"}, "image 0: width is a whole number, got '60'"),
+        ("images", {"id": {}}, "image 0: id is a whole number or a text"),
+        ("images", {"id": 8}, r"annotations have image_id values that the images have not: 7"),
+        ("images", {"neg_category_ids": 5}, "image 0: neg_category_ids is a list"),
+        ("categories", {"id": "3"}, "category 0: id is a whole number, got '3'"),
+        ("categories", {"id": 4}, "annotations have category_id values .*: 3 .record 0"),
+        ("annotations", {"area": float("nan")}, "annotation 0: area is a finite number, got nan"),
+        ("annotations", {"iscrowd": "no"}, "annotation 0: iscrowd is 0 or 1"),
+        ("annotations", {"segmentation": [[1, 2, 3]]}, r"annotation 0 \(of image 7\): a polygon"),
+        ("annotations", {"segmentation": [], "bbox": []}, "annotation 0: it has no segmentation"),
+    ],
+)
+def test_annotations_of_another_kind(answer, kind, change, message):
+    with pytest.raises(ValueError, match=message):
+        answer([RESULT], truth={**TRUTH, kind: [{**TRUTH[kind][0], **change}]})
+
+
+def test_images_are_listed_once(answer):
+    with pytest.raises(ValueError, match="images have ids twice: 7"):
+        answer([RESULT], truth={**TRUTH, "images": TRUTH["images"] * 2})

@@ -63,6 +63,30 @@ def test_wrong_kinds(given: Any, told: str) -> None:
     assert not any(text in str(caught.value) for text in NUMPYS_OWN)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [("masks", r"mask logits \(h, w\)"), ("embeddings", r"an embedding \(tokens, D\)")],
+)
+def test_tensors_that_are_not_finite(
+    field: str, told: str, kind: Any, dtype: Any, value: float
+) -> None:
+    wrong = np.zeros((4, 5), dtype)
+    wrong[2, 3] = wrong[3, 4] = value
+    expected = f"prompt 1: expected {told} of finite floats, got 2 of 20 .*such as {value}"
+    with pytest.raises(ValueError, match=expected):
+        Prompts(**{field: [None, kind(wrong), kind(np.zeros((4, 5), dtype))]})
+    with pytest.raises(ValueError, match="finite"):
+        Prompts(boxes=[[0, 0, 1, 1]]).replace(**{field: [kind(wrong)]})
+
+
+def test_tensors_beyond_float32_are_not_finite_to_a_model() -> None:
+    with pytest.raises(ValueError, match="got 1 of 16 that are not, such as 1e.300"):
+        Prompts(masks=[np.pad([[1e300]], (0, 3))])
+
+
 @pytest.mark.parametrize(
     ("xy", "labels", "told"),
     [
