@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load, save
 
 from samkit.data import coco
 from samkit.evaluation.rows import read_rows
 from samkit.ops import rle
+from samkit.sam import embedding_file
+from samkit.sam.embedding_file import DamagedFileError
 from samkit.stages import BoxesFromFile
+from samkit.types import Frame, ImageEmbedding
 from tests.fuzz.readers import READERS
 from tests.fuzz.valid import BOXES, INSTANCES, ROWS
 
@@ -75,6 +80,74 @@ def test_hostile_segmentations(segmentation: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         rle.from_coco(segmentation, 6, 8)
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("run_lengths", "told"),
+    [
+        ({"size": [10**6, 10**6], "counts": "0"}, 'mask 1: expected {"size"'),
+        ({"size": [6, 8], "counts": b"06T10"}, 'mask 1: expected {"size"'),
+        ({"size": [6, 8], "counts": [48]}, 'mask 1: expected {"size"'),
+        ({"size": [6], "counts": "06T10"}, 'mask 1: expected {"size"'),
+        ({"size": [6.0, 8], "counts": "06T10"}, 'mask 1: expected {"size"'),
+        ({"counts": "06T10"}, 'mask 1: expected {"size"'),
+        (None, 'mask 1: expected {"size"'),
+        ({"size": [6, 8], "counts": "0P"}, "cannot read these run lengths|exceed"),
+        ({"size": [6, 8], "counts": "oo"}, "the coder cannot read these run lengths"),
+    ],
+)
+def test_run_lengths_that_no_reader_has_checked(run_lengths: Any, told: str) -> None:
+    both = [{"size": [6, 8], "counts": "06T10"}, run_lengths]
+    for function in (rle.areas, rle.boxes_xywh, rle.decode, lambda given: rle.iou(given, both[:1])):
+        with pytest.raises(ValueError, match=told):
+            function(both)
+
+
+def test_a_mask_that_fills_the_memory_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_bytes = {"size": [40_000, 40_000], "counts": "PPf^]m1"}
+    with pytest.raises(ValueError, match="40000 x 40000 has more than .*SAMKIT_MAX_PIXELS"):
+        rle.decode([few_bytes])
+    monkeypatch.setenv("SAMKIT_MAX_PIXELS", "47")
+    with pytest.raises(ValueError, match="6 x 8 has more than 47 pixels"):
+        rle.decode([{"size": [6, 8], "counts": "06T10"}])
+    with pytest.raises(ValueError, match="decoded together have one size"):
+        rle.decode([{"size": [6, 8], "counts": "06T10"}, {"size": [8, 6], "counts": "06T10"}])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dtypes": {"map": "save"}},
+        {"dtypes": {"map": " "}},
+        {"dtypes": {"map": 0.5}},
+        {"dtypes": {}},
+        {"frame": {}},
+        {"frame": None},
+        {
+            "frame": {
+                "original_size": [0, 4],
+                "resized_size": [4, 4],
+                "model_size": 4,
+                "crop_box": None,
+            }
+        },
+        {"key": 5},
+    ],
+)
+def test_an_embedding_that_misleads_with_a_right_checksum(tmp_path: Path, change: Any) -> None:
+    embedding = ImageEmbedding({"map": torch.ones(2, 2)}, Frame.fit((4, 4), 4))
+    whole = embedding_file.to_bytes(embedding, "key")
+    (tmp_path / "whole").write_bytes(whole)
+    assert torch.equal(
+        embedding_file.read(tmp_path / "whole", "key", "cpu")["map"], embedding["map"]
+    )
+    length, tensors = int.from_bytes(whole[:8], "little"), load(whole)
+    about = json.loads(json.loads(whole[8 : 8 + length])["__metadata__"]["about"])
+    text = json.dumps({**about, **change})
+    metadata = {"about": text, "checksum": embedding_file._checksum(text, tensors)}
+    (tmp_path / "odd").write_bytes(save(tensors, metadata))
+    with pytest.raises(DamagedFileError):
+        embedding_file.read(tmp_path / "odd", "key", "cpu")
 
 
 def test_a_mask_that_no_32_bit_number_counts() -> None:

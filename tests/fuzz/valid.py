@@ -47,6 +47,22 @@ BOXES = [
     {"image_id": 4, "category_id": 3, "bbox": [0.5, 0, 7.25, 6], "score": 0.125},
     {"image_id": "b", "category_id": 3, "bbox": [0, 0, 8, 6], "score": 1},
 ]
+SA1B = {
+    "image": {"image_id": 7, "width": 8, "height": 6, "file_name": "a.png"},
+    "annotations": [
+        {
+            "id": 1,
+            "segmentation": {"size": [6, 8], "counts": "06T10"},
+            "bbox": [0, 0, 7, 5],
+            "area": 12,
+            "predicted_iou": 0.91,
+            "stability_score": None,
+            "crop_box": [0, 0, 8, 6],
+            "point_coords": [[2.5, 3]],
+        }
+    ],
+}
+YOLO = "0 0.5 0.5 0.25 1\n\n17 0.1 0.1 0.9 0.1 0.9 0.95 0.5 0.2\n"
 SECONDS_OF_ROW = {"data": 0.5, "total": 1.0}
 ROWS = [
     {"format": FORMAT, "sam": "tiny", "samples": 2, "seed": 0, "resumed": [{"device": "cpu"}]},
