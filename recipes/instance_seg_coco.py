@@ -2,10 +2,12 @@
 
     python recipes/instance_seg_coco.py                                      tiny on made-up scenes
     python recipes/instance_seg_coco.py --data coco/ --boxes vitdet.json --refine --sam vit_h
+    python recipes/instance_seg_coco.py --boxes proposals --limit 4          no boxes: a grid of points
 
 The paper prompts ViT-H with the boxes of ViTDet-H on val2017, takes the best of three masks by
 predicted IoU, and feeds it back once (`--refine`): AP 46.5, S 30.8, M 51.0, L 61.7. Published box
-files of that detector are named in docs/recipes/instance_seg.md.
+files of that detector are named in docs/recipes/instance_seg.md. Proposals have no classes, so that
+their AP is class-agnostic, and no number of the paper's.
 """
 
 from collections.abc import Callable
@@ -13,14 +15,24 @@ from pathlib import Path
 
 import typer
 
-from samkit import Sample, draw, evaluate, load_sam
+from samkit import Sample, draw, evaluate, load_sam, stored
 from samkit.data import Dataset, coco, shapes
 from samkit.data.shapes import difficulty
 from samkit.evaluation import format_summary
 from samkit.metrics import MaskAP
 from samkit.metrics.paper import COCO_INSTANCE_SEGMENTATION
 from samkit.pipeline import Stage
-from samkit.stages import BoxesFromFile, Detect, Embed, GroundTruthBoxes, Refine, Segment, Yolo
+from samkit.stages import (
+    BoxesFromFile,
+    Detect,
+    Embed,
+    GroundTruthBoxes,
+    Proposals,
+    RankByQuality,
+    Refine,
+    Segment,
+    Yolo,
+)
 
 
 def main(
@@ -33,32 +45,44 @@ def main(
     device: str = "auto",
     dtype: str = "float32",
     batch_size: int = 4,
+    store: Path | None = None,
     save_images: int = 0,
 ) -> None:
     """Mask AP of a SAM that is prompted with boxes.
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or a COCO folder or instances JSON.
-    boxes: gt (true boxes), a COCO results FILE.json, or an ultralytics detector NAME.pt.
+    boxes: gt (true boxes), a COCO results FILE.json, an ultralytics detector NAME.pt, or proposals
+    (everything mode instead of boxes, without its filters: the best 100 masks of an image count).
     refine: feed each mask back with its box. save_images: overlays of the first N samples.
+    store: a folder that keeps image embeddings, for the next run.
     """
     model = load_sam(sam, device, dtype)
+    model = stored(model, store) if store else model
     dataset = shapes(limit or 100) if data == "shapes" else coco(data).limit(limit)
-    pipeline = boxes_stage(boxes, dataset) | Embed(model) | Segment(model)
-    pipeline = pipeline | Refine(model) if refine else pipeline
+    classless = boxes == "proposals"
+    if classless and refine:
+        raise typer.BadParameter("--refine feeds masks back with their boxes; proposals have none")
+    if classless:
+        find = Proposals(model, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+        pipeline = Embed(model) | find | RankByQuality()
+    else:
+        pipeline = boxes_stage(boxes, dataset) | Embed(model) | Segment(model)
+        pipeline = pipeline | Refine(model) if refine else pipeline
     summary = evaluate(
         dataset,
         pipeline,
-        MaskAP(),
+        MaskAP(class_agnostic=classless),
         out=out,
         batch_size=batch_size,
-        paper=COCO_INSTANCE_SEGMENTATION["SAM"],
+        paper=None if classless else COCO_INSTANCE_SEGMENTATION["SAM"],
         on_sample=save_overlays(dataset, save_images, out / "images"),
     )
     print(format_summary(summary))
     if data == "shapes":
         figures = difficulty(len(dataset)).items()
         print("difficulty:", ", ".join(f"{name} {value:.3g}" for name, value in figures))
-    print("paper: ViT-H with ViTDet-H boxes on COCO val2017, table 5")
+    if not classless:
+        print("paper: ViT-H with ViTDet-H boxes on COCO val2017, table 5")
 
 
 def boxes_stage(boxes: str, dataset: Dataset) -> Stage:
@@ -73,7 +97,7 @@ def boxes_stage(boxes: str, dataset: Dataset) -> Stage:
         # Average precision wants every box there is, not only those fit to be shown.
         detector = Yolo(boxes, dataset.class_names, confidence=0.001, max_boxes=300)
         return Detect(detector)
-    raise typer.BadParameter(f"--boxes is gt, a FILE.json or a NAME.pt, got {boxes!r}")
+    raise typer.BadParameter(f"--boxes is gt, a FILE.json, a NAME.pt or proposals, got {boxes!r}")
 
 
 def save_overlays(dataset: Dataset, count: int, folder: Path) -> Callable[[Sample], None] | None:

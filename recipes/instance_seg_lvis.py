@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from samkit import evaluate, load_sam
+from samkit import evaluate, load_sam, stored
 from samkit.data import lvis, shapes
 from samkit.evaluation import format_summary
 from samkit.metrics import MaskAP
@@ -28,13 +28,16 @@ def main(
     device: str = "auto",
     dtype: str = "float32",
     batch_size: int = 4,
+    store: Path | None = None,
 ) -> None:
     """Mask AP of a SAM that is prompted with boxes, by LVIS's rules.
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5).
     boxes: gt (true boxes) or a results FILE.json. refine: feed each mask back with its box.
+    store: a folder that keeps image embeddings, for the next run.
     """
     model = load_sam(sam, device, dtype)
+    model = stored(model, store) if store else model
     dataset = shapes(limit or 100) if data == "shapes" else lvis(data).limit(limit)
     prompts = GroundTruthBoxes() if boxes == "gt" else BoxesFromFile(boxes)
     if isinstance(prompts, BoxesFromFile):

@@ -32,6 +32,17 @@ def test_without_a_network_or_arguments_it_segments_shapes(tmp_path: Path) -> No
     assert sorted(p.name for p in (tmp_path / "images").iterdir()) == ["0.png", "1.png"]
 
 
+@pytest.mark.parametrize("recipe", ["instance_seg_coco", "instance_seg_lvis"])
+def test_a_store_keeps_embeddings_for_the_next_run(tmp_path: Path, recipe: str) -> None:
+    store, found = tmp_path / "store", []
+    for out in (tmp_path / "first", tmp_path / "second"):
+        run(recipe, "--limit", 2, "--device", "cpu", "--store", store, "--out", out)
+        found.append(summary(out))
+        assert len(list(store.iterdir())) == 2
+    assert found[0]["metrics"] == found[1]["metrics"]
+    assert found[0]["run"]["sam"].endswith("+stored-float16")
+
+
 def test_boxes_of_a_results_file_keep_their_scores(test_data: Path, tmp_path: Path) -> None:
     boxes = test_data / "eval_reference_coco/generated_on_val2017_subset/results_perturbed_gt.json"
     data = test_data / "coco_val2017_subset"
