@@ -58,3 +58,21 @@ BSDS500_EDGES: Mapping[str, Numbers] = {
     "Canny": {"ODS": 0.600, "OIS": 0.640, "AP": 0.580},
     "Sobel": {"ODS": 0.539},
 }
+
+# Clicks to masks, mean IoU over 23 datasets after 1 and 5 clicks, the first in the centre (section
+# 7.1). This paper has only a plot (figure 9); these are printed in SAM 2 (arXiv 2408.00714), tables
+# 6 and 15.
+SA23_POINTS: Mapping[str, Numbers] = {
+    "ViT-H": {"mIoU@1": 0.581, "mIoU@5": 0.813},
+    "ViT-B": {"mIoU@1": 0.559, "mIoU@5": 0.809},
+}
+
+# Clicks that RITM needs to an IoU of .85 and .90, at most 20: HRNet-32 with iterative training on
+# COCO and LVIS (`coco_lvis_h32_itermask`), from the README of SamsungLabs/ritm_interactive_segmentation.
+# By dataset; each is the whole one.
+RITM_CLICKS: Mapping[str, Numbers] = {
+    "grabcut": {"NoC@85": 1.46, "NoC@90": 1.56},
+    "berkeley_interactive": {"NoC@90": 2.10},
+    "davis_interactive": {"NoC@85": 4.11, "NoC@90": 5.34},
+    "coco_mval": {"NoC@90": 2.97},
+}

@@ -58,3 +58,9 @@ def mask_iou(masks: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.
     union = a.sum(1)[:, None] + b.sum(1)[None] - intersection
     iou = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
     return np.asarray(iou)
+
+
+def pair_iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Intersection over union of two masks of one size, counted exactly; 0 where both are empty."""
+    union = np.count_nonzero(mask | other)
+    return np.count_nonzero(mask & other) / union if union else 0.0

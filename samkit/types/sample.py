@@ -34,6 +34,8 @@ class Annotations:
     parents: (N,) index of the object that this one is a part of, -1 for a whole.
     negative_class_ids, not_exhaustive_class_ids: LVIS's federated labels of the image.
     class_frequency: LVIS's "r", "c" or "f" (rare, common, frequent) of every class.
+    ignored: one mask of the pixels that count neither as object nor as background.
+    boundaries: (A, H, W) bool, the boundary pixels as each of A annotators drew them.
     """
 
     size: Size
@@ -49,6 +51,8 @@ class Annotations:
     negative_class_ids: tuple[int, ...] = ()
     not_exhaustive_class_ids: tuple[int, ...] = ()
     class_frequency: Mapping[int, str] = field(default_factory=dict)
+    ignored: rle.RLE | None = None
+    boundaries: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         names = ("run_lengths", "areas", "ids", "is_crowd", "captions", "parents")
