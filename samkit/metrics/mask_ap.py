@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samkit.metrics.average_precision import Objects, accumulate, compare
-from samkit.ops import rle
-from samkit.ops.boxes import box_areas, xyxy_to_xywh
+from samkit.metrics.objects import found_objects, true_objects, truth_and_masks
 from samkit.types import Annotations, Masks, Sample
 from samkit.types.sample import SampleId
 
@@ -72,23 +71,15 @@ class MaskAP:
 
     def score(self, sample: Sample) -> Row:
         """One image's row. Raises ValueError where truth, masks or their classes are missing."""
-        annotations, masks = sample.annotations, sample.masks
-        if annotations is None:
-            raise ValueError(f"sample {sample.id!r} has no annotations to be scored against")
-        if masks is None:
-            raise ValueError(f"sample {sample.id!r} has no masks; the pipeline needs a Segment")
-        if masks.frame.original_size != annotations.size:
-            raise ValueError(
-                f"masks of sample {sample.id!r} are {masks.frame.original_size} (height, width), "
-                f"its annotations {annotations.size}"
-            )
+        annotations, masks = truth_and_masks(sample)
         labels = Federated(
             annotations.negative_class_ids,
             annotations.not_exhaustive_class_ids,
             annotations.class_frequency,
         )
-        truth = self._true_objects(annotations)
-        return self.score_objects(sample.id, truth, self._found_objects(masks, annotations), labels)
+        truth = true_objects(annotations, self.iou_type)
+        found = found_objects(masks, self.iou_type, self._class_ids(masks, annotations))
+        return self.score_objects(sample.id, truth, found, labels)
 
     def score_objects(
         self, image_id: SampleId, truth: Objects, found: Objects, labels: Federated
@@ -137,18 +128,7 @@ class MaskAP:
             f"AR{size}@{LVIS_LIMIT}": _mean(recall[:, :, a, -1]) for a, size in enumerate(SIZES)
         }
 
-    def _true_objects(self, annotations: Annotations) -> Objects:
-        run_lengths, areas = annotations.run_lengths, annotations.areas
-        if self.iou_type == "segm" and run_lengths is None:
-            raise ValueError("these annotations have boxes only; compare them by MaskAP('bbox')")
-        if areas is None and run_lengths is not None:
-            areas = rle.areas(run_lengths).astype(np.float64)
-        elif areas is None:
-            areas = box_areas(annotations.boxes)
-        regions = run_lengths if self.iou_type == "segm" else xyxy_to_xywh(annotations.boxes)
-        return Objects.true(annotations.class_ids, areas, regions, annotations.is_crowd)
-
-    def _found_objects(self, masks: Masks, annotations: Annotations) -> Objects:
+    def _class_ids(self, masks: Masks, annotations: Annotations) -> NDArray[np.int64]:
         class_ids = masks.class_ids
         if class_ids is None:
             if not self.class_agnostic:
@@ -156,17 +136,15 @@ class MaskAP:
                     "the masks have no class_ids; give the prompts class_ids, "
                     "or use MaskAP(class_agnostic=True)"
                 )
-            class_ids = np.zeros(len(masks), dtype=np.int64)
-        elif annotations.class_names and not self.class_agnostic:
+            return np.zeros(len(masks), dtype=np.int64)
+        if annotations.class_names and not self.class_agnostic:
             unknown = sorted(set(class_ids.tolist()) - set(annotations.class_names))
             if unknown:
                 raise ValueError(
                     f"masks have classes that the dataset has not: {unknown[:5]}; "
                     "map the detector's classes to the dataset's ids by their names"
                 )
-        run_lengths = masks.rle()
-        regions = run_lengths if self.iou_type == "segm" else rle.boxes_xywh(run_lengths)
-        return Objects.found(class_ids, rle.areas(run_lengths), regions, masks.scores)
+        return class_ids
 
 
 def _frequency(frequency: Mapping[int, str], class_id: int) -> str:
