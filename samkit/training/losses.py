@@ -39,14 +39,41 @@ def mask_losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def sam_loss(
-    logits: torch.Tensor, predicted_iou: torch.Tensor, targets: torch.Tensor
+    logits: torch.Tensor,
+    predicted_iou: torch.Tensor,
+    targets: torch.Tensor,
+    supervise_all_iou: bool = True,
 ) -> torch.Tensor:
-    """Mean over B prompts of the best mask's loss, plus the error of all predicted IoUs.
+    """Mean over B prompts of the best mask's loss, plus the error of the predicted IoU.
 
-    logits (B, M, H, W), predicted_iou (B, M), targets (B, H, W). Only the lowest-loss mask of M is
-    back-propagated; the predicted IoU is taught for every mask, as ranking needs.
+    logits (B, M, H, W), predicted_iou (B, M), targets (B, h, w) in [0, 1], h a multiple of H: the
+    masks are upsampled to the targets' size, and the targets averaged down to the masks' where the
+    M masks are compared. Only the lowest-loss mask of M is back-propagated.
+
+    supervise_all_iou: teaches the predicted IoU of every mask. The paper teaches that of the
+    lowest-loss mask alone; here, as in SAM 2's training, all are taught, since the masks are ranked by
+    it and one that is seldom best would else never learn that it is bad.
     """
-    best = mask_losses(logits, targets).amin(dim=1)
+    factor = targets.shape[-1] // logits.shape[-1]
+    coarse = F.avg_pool2d(targets[:, None], factor)[:, 0] if factor > 1 else targets
+    rows = torch.arange(len(logits), device=logits.device)
     with torch.no_grad():
-        truth = true_iou(logits, targets[:, None].expand_as(logits))
-    return (best + IOU_WEIGHT * (predicted_iou.float() - truth).square().mean(dim=1)).mean()
+        several = logits.shape[1] > 1
+        best = mask_losses(logits, coarse).argmin(dim=1) if several else torch.zeros_like(rows)
+    chosen = logits[rows, best][:, None]
+    if factor > 1:
+        chosen = upsampled(chosen, factor)
+    loss = mask_losses(chosen, targets)[:, 0]
+    with torch.no_grad():
+        truth = true_iou(chosen, targets[:, None])
+        if supervise_all_iou and several:
+            truth = true_iou(logits, coarse[:, None]).scatter(1, best[:, None], truth)
+    if not supervise_all_iou:
+        predicted_iou = predicted_iou[rows, best][:, None]
+    error = (predicted_iou - truth).square().mean(dim=1)
+    return (loss + IOU_WEIGHT * error).mean()
+
+
+def upsampled(logits: torch.Tensor, factor: int) -> torch.Tensor:
+    """(B, M, H, W) to (B, M, factor H, factor W), bilinear as masks are made full size."""
+    return F.interpolate(logits, scale_factor=factor, mode="bilinear", align_corners=False)

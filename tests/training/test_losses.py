@@ -52,6 +52,26 @@ def test_every_predicted_iou_is_taught() -> None:
     assert predicted.grad.tolist()[0] == pytest.approx([-2 / 3, 0, -1 / 3])
 
 
+def test_as_in_the_paper_only_the_best_masks_iou_is_taught() -> None:
+    targets = torch.zeros(1, 4, 4)
+    targets[0, :2] = 1
+    logits = torch.stack([targets[0] * 2 - 1, -torch.ones(4, 4), torch.ones(4, 4)])[None]
+    predicted = torch.zeros(1, 3, requires_grad=True)
+    sam_loss(logits, predicted, targets, supervise_all_iou=False).backward()
+    assert predicted.grad.tolist()[0] == pytest.approx([-2, 0, 0])
+
+
+def test_masks_are_compared_with_finer_truth_after_bilinear_upsampling() -> None:
+    """A single mask's loss at twice its size, worked out by the plain formulas."""
+    torch.manual_seed(0)
+    logits, targets = torch.randn(2, 1, 4, 4), torch.rand(2, 8, 8).round()
+    larger = torch.nn.functional.interpolate(logits, size=(8, 8), mode="bilinear")
+    truth = true_iou(larger[:, 0], targets)
+    expected = mask_losses(larger, targets)[:, 0] + (0.3 - truth) ** 2
+    found = sam_loss(logits, torch.full((2, 1), 0.3), targets)
+    assert found.item() == pytest.approx(expected.mean().item(), rel=1e-6)
+
+
 def test_gradients_by_finite_differences() -> None:
     torch.manual_seed(1)
     logits = torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True)

@@ -1,0 +1,24 @@
+"""The data engine, run as a user runs it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.test_instance_seg import run
+
+
+@pytest.mark.slow
+def test_three_stages_and_a_table(tmp_path: Path) -> None:
+    few = ("--pictures", 1, "--steps", 1, "--held-out", 1, "--points-per-side", 3)
+    lenient = ("--wanted-iou", 0.3, "--pred-iou-thresh", 0.01, "--stability-score-thresh", 0.01)
+    text = run("data_engine", *few, *lenient, "--learning-rate", 0.01, "--out", tmp_path)
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    names = ["stage", "before", "assisted-manual", "semi-automatic", "fully automatic"]
+    assert [line.split(" | ")[0].strip("| ") for line in table] == names
+    clicks = [float(line.split(" | ")[1]) for line in table[2:]]
+    assert 1 <= clicks[0] < 40 and clicks[2] == 0
+    masks = [float(line.split(" | ")[2]) for line in table[2:]]
+    assert all(count > 0 for count in masks)
+    # At such a rate a single step is seen: the figure after a stage is not the one before.
+    after = [line.split(" | ")[-1] for line in table[1:]]
+    assert len(set(after)) >= 3
