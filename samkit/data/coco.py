@@ -13,6 +13,7 @@ def coco(
     images: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
+    boxes_only: bool = False,
 ) -> Dataset:
     """The images of a COCO instances file, ordered by id, with all their objects.
 
@@ -20,6 +21,7 @@ def coco(
     images: the folder of pictures; found beside the annotations where not given.
     split: which file of a folder, such as "val2017"; needed only where there are several.
     limit: the first so many images.
+    boxes_only: take no masks, even where some annotations have one.
 
     Sample ids are COCO's image ids. Annotations hold boxes, class_ids, run_lengths, areas, ids and
     is_crowd in the file's order; areas are the file's own (the mask's where it has none). Masks are
@@ -31,7 +33,7 @@ def coco(
     >>> coco("coco", split="val2017", limit=8)  # doctest: +SKIP
     <Dataset coco(instances_val2017.json, 5000 images)[0:8]: 8 samples>
     """
-    instances = read_instances(find_annotation_file(path, "instances", split))
+    instances = read_instances(find_annotation_file(path, "instances", split), boxes_only)
     return instances_dataset("coco", instances, images, _picture_names).limit(limit)
 
 

@@ -55,8 +55,10 @@ class Instances:
         )
 
 
-def read_instances(path: Path) -> Instances:
+def read_instances(path: Path, boxes_only: bool = False) -> Instances:
     """Reads and checks the file, once.
+
+    boxes_only: take no masks, even where some annotations have one.
 
     Raises ValueError, naming the file and the cure, for what is not JSON or no instances file, values
     of a wrong kind, ids given twice, and annotations of unknown images or categories.
@@ -83,7 +85,8 @@ def read_instances(path: Path) -> Instances:
         dict(objects),
         class_names,
         {c["id"]: c["frequency"] for c in categories if "frequency" in c},
-        has_masks=not annotations or any("segmentation" in one for one in annotations),
+        has_masks=not boxes_only
+        and (not annotations or any("segmentation" in one for one in annotations)),
     )
 
 

@@ -13,6 +13,7 @@ def lvis(
     images: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
+    boxes_only: bool = False,
 ) -> Dataset:
     """The images of an LVIS file, ordered by id, with all their objects and federated labels.
 
@@ -21,6 +22,7 @@ def lvis(
         folder with all pictures; found beside the annotations where not given.
     split: the end of the file's name, such as "v1_val"; needed only where a folder has several.
     limit: the first so many images.
+    boxes_only: take no masks, even where some annotations have one.
 
     As `samkit.data.coco`; besides, annotations hold negative_class_ids, not_exhaustive_class_ids
     and class_frequency, which MaskAP(lvis=True) needs. Pictures go by the end of coco_url or by id,
@@ -32,7 +34,7 @@ def lvis(
     >>> lvis("lvis", split="v1_val", limit=8)  # doctest: +SKIP
     <Dataset lvis(lvis_v1_val.json, 19809 images)[0:8]: 8 samples>
     """
-    instances = read_instances(find_annotation_file(path, "lvis", split))
+    instances = read_instances(find_annotation_file(path, "lvis", split), boxes_only)
     missing = set(instances.class_names) - set(instances.class_frequency)
     if missing:
         raise ValueError(

@@ -2,9 +2,12 @@
 
 out/rows.jsonl: a header, then a line per sample: {"index", "id", "row" or "error", "seconds"}.
 out/summary.json: what `evaluate` returns.
+
+`write_each` is for what is not scored: a file per sample, that too in runs that survive being killed.
 """
 
+from samkit.evaluation.each import write_each
 from samkit.evaluation.run import evaluate, rescore
 from samkit.evaluation.summary import Metric, Summary, format_summary
 
-__all__ = ["Metric", "Summary", "evaluate", "format_summary", "rescore"]
+__all__ = ["Metric", "Summary", "evaluate", "format_summary", "rescore", "write_each"]

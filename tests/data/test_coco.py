@@ -290,3 +290,18 @@ def test_real_annotations_agree_with_pycocotools(test_data):
         crowds, count = crowds + truth.is_crowd.sum(), count + len(truth)
     assert (count, crowds) == (609, 5)
     assert all(dataset[i].image.shape[:2] == dataset[i].annotations.size for i in range(5))
+
+
+def test_boxes_only_reads_a_file_in_which_some_have_masks(small, tmp_path):
+    del small["annotations"][0]["segmentation"]
+    small["annotations"][1]["segmentation"] = []
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(small))
+    for name in "abc":
+        Image.new("RGB", (8, 6)).save(tmp_path / f"{name}.png")
+    with pytest.raises(ValueError, match="annotation 9 has no segmentation"):
+        coco(path)[0]
+    truth = coco(path, boxes_only=True)[0].annotations
+    assert truth.run_lengths is None and truth.ids.tolist() == [9, 5]
+    assert truth.boxes.tolist() == [[1, 1, 5, 4], [0, 0, 8, 6]]
+    assert truth.areas.tolist() == [11.5, 12]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samkit.stages.filter import Filter, NonMaxSuppression, Top
-from samkit.stages.prompt import GroundTruthBoxes
+from samkit.stages import Filter, GroundTruthBoxes, NonMaxSuppression, Top
 from samkit.testing import check_stage, example_samples
 from samkit.types import Frame, Masks, Prompts, Sample
 
@@ -53,6 +52,12 @@ def left(stage, sample):
         (Filter(min_stability=0), [0, 1, 2, 3]),
         (Filter(min_area=50, min_stability=0.9, max_score=0.6), [0, 2]),
         (Filter(min_score=2), []),
+        # Of 400 pixels.
+        (Filter(min_coverage=0.2025, max_coverage=0.25), [0, 1, 2]),
+        (Filter(max_coverage=0.01), [3, 4]),
+        (Filter(max_aspect=1), [0, 1, 2, 3]),
+        (Filter(touching_border=False), [4]),
+        (Filter(touching_border=True), [0, 1, 2, 3]),
         # IoU of the first two boxes, as the official generator draws them: 72 / 90 = .8.
         (NonMaxSuppression(0.7, per_class=False), [1, 2, 3, 4]),
         (NonMaxSuppression(0.81, per_class=False), [0, 1, 2, 3, 4]),
@@ -67,6 +72,26 @@ def left(stage, sample):
 )
 def test_what_is_left(stage, expected, sample):
     assert left(stage, sample) == expected
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_aspect_is_of_the_box_either_way_round(axis):
+    thin = rectangles((3, 3, 12, 4), (3, 6, 12, 6), (3, 8, 11, 10))
+    masks = thin.transpose(0, 2, 1) if axis else thin
+    sample = Sample("s", np.zeros((20, 20, 3), np.uint8), masks=Masks.from_binary(masks))
+    assert left(Filter(max_aspect=5), sample) == [0, 2]  # 10 : 2, 10 : 1, 9 : 3
+    assert left(Filter(max_aspect=4.9), sample) == [2]
+
+
+@pytest.mark.parametrize(("box", "touching"), [
+    ((0, 5, 3, 8), True), ((5, 0, 8, 3), True), ((16, 5, 19, 8), True), ((5, 16, 8, 19), True),
+    ((1, 1, 18, 18), False),
+])  # fmt: skip
+def test_every_side_of_the_picture_is_a_border(box, touching):
+    masks = Masks.from_binary(rectangles(box))
+    sample = Sample("s", np.zeros((20, 20, 3), np.uint8), masks=masks)
+    assert left(Filter(touching_border=touching), sample) == [0]
+    assert left(Filter(touching_border=not touching), sample) == []
 
 
 def test_all_masks_are_one_class_where_no_class_is_known(sample):
@@ -96,6 +121,7 @@ def test_stability_comes_from_logits_where_no_stage_gave_it():
     [
         (Filter(min_score=0.3, on="prompts"), [0, 1]),
         (Filter(min_area=20, max_area=100, on="prompts"), [0, 1]),
+        (Filter(max_aspect=1.1, on="prompts"), [0, 2]),
         (NonMaxSuppression(0.5, on="prompts"), [0, 1, 2]),
         (NonMaxSuppression(0.5, per_class=False, on="prompts"), [0, 2]),
         (Top(1, on="prompts"), [0]),
@@ -126,6 +152,9 @@ def test_on_is_part_of_the_source():
         (lambda: Filter(min_score=1, max_score=0), "min_score 1 is above max_score 0"),
         (lambda: Filter(min_stability=0.9, on="prompts"), "known of masks only"),
         (lambda: Filter(min_predicted_iou=0.9, on="prompts"), "known of masks only"),
+        (lambda: Filter(touching_border=False, on="prompts"), "known of masks only"),
+        (lambda: Filter(max_coverage=0.9, on="prompts"), "known of masks only"),
+        (lambda: Filter(min_coverage=0.9, max_coverage=0.1), "min_coverage 0.9 is above"),
         (lambda: NonMaxSuppression(1.1), "between 0 and 1, got 1.1"),
         (lambda: Top(-1), "not negative"),
         (lambda: Top(1, per="prompt"), "got 'prompt'"),
@@ -144,6 +173,7 @@ def test_settings_that_make_no_sense_are_refused(make, message):
         (Filter(min_score=0.1, on="prompts"), "have no scores"),
         (NonMaxSuppression(on="prompts"), "have no box"),
         (Filter(min_area=3, on="prompts"), "have no box"),
+        (Filter(max_aspect=3, on="prompts"), "have no box"),
     ],
 )
 def test_prompts_that_lack_what_is_asked_are_refused(stage, message, sample):
@@ -170,6 +200,7 @@ def true_masks():
     "stage",
     [
         Filter(min_score=0.5, min_area=3, min_predicted_iou=0.3),
+        Filter(max_coverage=0.5, max_aspect=3, touching_border=False),
         NonMaxSuppression(0.1),
         Top(1),
         Top(1, per="class"),

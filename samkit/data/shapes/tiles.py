@@ -32,7 +32,7 @@ def _photograph(name: str) -> np.ndarray:
     from skimage import data
 
     if name == "motorcycle":
-        return np.asarray(data.stereo_motorcycle()[0])  # type: ignore[no-untyped-call]
+        return np.asarray(data.stereo_motorcycle()[0])
     return np.asarray(
         getattr(
             data, {"ihc": "immunohistochemistry", "hubble": "hubble_deep_field"}.get(name, name)

@@ -1,0 +1,106 @@
+"""Fewer masks by their rank, and what ranks them.
+
+`NonMaxSuppression` and `Top` act on a sample's masks. With on="prompts" they act on its prompts
+instead, before any decoding: a detector's weak or doubled boxes then cost nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samkit.ops.nms import non_max_suppression
+from samkit.pipeline import Stage
+from samkit.stages.rows import Field, Rows, act_on, boxes_of, keep, scores_of
+from samkit.types import Sample
+
+
+@dataclass(frozen=True, repr=False)
+class NonMaxSuppression(Stage):
+    """Drops what overlaps something better ranked. Order is kept.
+
+    iou_threshold: a mask goes when the IoU of its box with that of a better, kept one is above this.
+        Boxes are the official generator's (`Masks.boxes`), so a mask one pixel wide has none to
+        overlap with.
+    per_class: only masks of one class suppress each other, where classes are known.
+
+    Raises ValueError for a threshold outside 0..1, and for prompts without boxes or scores.
+    """
+
+    iou_threshold: float = 0.7
+    per_class: bool = True
+    on: Field = "masks"
+
+    def __post_init__(self) -> None:
+        act_on(self, self.on)
+        if not 0 <= self.iou_threshold <= 1:
+            raise ValueError(f"iou_threshold lies between 0 and 1, got {self.iou_threshold}")
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [keep(sample, self.on, self._chosen) for sample in samples]
+
+    def _chosen(self, rows: Rows) -> NDArray[np.int64]:
+        classes = rows.class_ids if self.per_class else None
+        return np.sort(
+            non_max_suppression(boxes_of(rows), scores_of(rows), self.iou_threshold, classes)
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Top(Stage):
+    """The k best ranked of each image, or of each class of an image, best first.
+
+    Equal scores keep their order. Raises ValueError for a negative k, and for prompts without scores.
+    """
+
+    k: int
+    per: Literal["image", "class"] = "image"
+    on: Field = "masks"
+
+    def __post_init__(self) -> None:
+        act_on(self, self.on)
+        if self.k < 0:
+            raise ValueError(f"k is not negative, got {self.k}")
+        if self.per not in ("image", "class"):
+            raise ValueError(f'per is "image" or "class", got {self.per!r}')
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [keep(sample, self.on, self._chosen) for sample in samples]
+
+    def _chosen(self, rows: Rows) -> NDArray[np.int64]:
+        order = np.argsort(-scores_of(rows), kind="stable")
+        if self.per == "image" or rows.class_ids is None:
+            return order[: self.k]
+        taken: Counter[int] = Counter()
+        chosen = []
+        for row in order:
+            class_id = int(rows.class_ids[row])
+            if taken[class_id] < self.k:
+                chosen.append(row)
+            taken[class_id] += 1
+        return np.array(chosen, dtype=np.int64)
+
+
+@dataclass(frozen=True, repr=False)
+class RankByQuality(Stage):
+    """Scores become the mean of predicted IoU and stability score: how the paper cuts proposals to 1000.
+
+    E. Mintun, segment-anything issue 205. The order of masks stays; `Top` sorts. An empty mask has no
+    stability score, and gets 0.
+    """
+
+    reads = ("masks",)
+    writes = ("masks",)
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [self._ranked(sample) for sample in samples]
+
+    def _ranked(self, sample: Sample) -> Sample:
+        masks = sample.masks
+        if masks is None:
+            raise ValueError(f"sample {sample.id!r} has no masks to rank")
+        quality = (masks.predicted_iou + masks.stability_score) / 2
+        return sample.replace(masks=masks.replace(scores=np.nan_to_num(quality, nan=0.0)))
