@@ -25,8 +25,7 @@ def from_nothing(config: SamConfig, seed: int = 0, images: torch.Tensor | None =
 
     Queries and keys of the decoder's cross-attentions start alike (orthogonal, gain 2), and the
     position embedding as a random projection of the dense positional encoding, so that from the start
-    a prompt attends to its own place. It shortens the first stretch, in which nothing but the
-    prompt's place is learned, by about a third (measured: docs/training.md).
+    a prompt attends to its own place. The encoder's attention starts as `attend_to_alike` has it.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
