@@ -47,7 +47,7 @@ class Stage:
         return Pipeline((*_steps(self), *_steps(other)))
 
     def __repr__(self) -> str:
-        """The stage as source; settings at their default are left out."""
+        """The stage as source; settings at their default, or marked repr=False, are left out."""
         if not is_dataclass(self):
             return f"{type(self).__name__}()"
         settings = []
@@ -55,7 +55,7 @@ class Stage:
             value = getattr(self, field.name)
             if number == 0 and not field.kw_only:
                 settings.append(describe(value))
-            elif value is not field.default and value != field.default:
+            elif field.repr and value is not field.default and value != field.default:
                 settings.append(f"{field.name}={describe(value)}")
         return f"{type(self).__name__}({', '.join(settings)})"
 
@@ -229,6 +229,8 @@ def _settle() -> None:
     """Waits for the GPU, so that a clock read next tells of the work done and not of its launch."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
+    if torch.backends.mps.is_available():
+        torch.mps.synchronize()
 
 
 def _who_writes(field: str) -> str:

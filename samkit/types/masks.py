@@ -37,6 +37,8 @@ class Masks:
     scores: (N,) what ranks: the detector's score where one was given, else the predicted IoU.
     class_ids: (N,) the prompt's class, or None.
     stability: (N,) stability scores where a stage has worked them out, else None.
+    points: (N, 2) xy of the one point that made each mask, where a grid did; else None.
+    crop_boxes: (N, 4) xyxy of the part of the image that each mask was found in, or None.
     """
 
     frame: Frame
@@ -47,6 +49,8 @@ class Masks:
     scores: Floats = None  # type: ignore[assignment]
     class_ids: NDArray[np.int64] | None = None
     stability: Floats | None = None
+    points: Floats | None = None
+    crop_boxes: Floats | None = None
 
     def __post_init__(self) -> None:
         content = self.run_lengths if self.run_lengths is not None else self.logits

@@ -1,0 +1,89 @@
+"""Low-resolution logits to full size, each mask over its own rows and columns only.
+
+The official code enlarges twice, bilinearly: to the model's square, whose padding is cut off, then to
+the picture. Both are linear along each axis, so together they are one matrix per axis, of no more than
+a few numbers a row: full = rows @ logits @ columns.T.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from samkit.ops.regions import Region
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """What enlarges along one axis.
+
+    weights: (full, low) sparse float32 matrix. first, last: (full,) the low-resolution places that
+        each full-size place looks at, both inclusive; they never step back.
+    """
+
+    weights: Any
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def reach(self, low: int, high: int) -> tuple[int, int]:
+        """The full-size places, as a range, that look at any low-resolution place of low to high."""
+        return (
+            int(np.searchsorted(self.last, low)),
+            int(np.searchsorted(self.first, high, side="right")),
+        )
+
+
+def regions(
+    logits: torch.Tensor, above: float, model_size: int, resized_size: Size, crop_size: Size
+) -> Iterator[Region]:
+    """Of each of (N, h, w) logits the full-size region outside of which none is above `above`.
+
+    One region exists at a time. Values are those of `samkit.ops.masks.upscale_logits` up to rounding
+    (a few units in the last place). Sizes are (height, width) as a Frame has them.
+    """
+    height, width = logits.shape[1:]
+    rows = axis(height, model_size, resized_size[0], crop_size[0])
+    columns = axis(width, model_size, resized_size[1], crop_size[1])
+    for mask in logits.float().cpu().numpy():
+        yield _region(mask, mask > above, rows, columns)
+
+
+def _region(
+    mask: NDArray[np.float32], counts: NDArray[np.bool_], rows: Axis, columns: Axis
+) -> Region:
+    hit_rows, hit_columns = np.flatnonzero(counts.any(axis=1)), np.flatnonzero(counts.any(axis=0))
+    if not len(hit_rows):
+        return Region(np.zeros((0, 0), dtype=np.float32), 0, 0)
+    top, bottom = rows.reach(hit_rows[0], hit_rows[-1])
+    left, right = columns.reach(hit_columns[0], hit_columns[-1])
+    if top >= bottom or left >= right:  # All of it lies in the padding.
+        return Region(np.zeros((0, 0), dtype=np.float32), 0, 0)
+    # Only the low-resolution columns that are looked at; the sparse rows pick what they need.
+    begin, end = columns.first[left], columns.last[right - 1] + 1
+    tall = rows.weights[top:bottom] @ np.ascontiguousarray(mask[:, begin:end])
+    wide = columns.weights[left:right, begin:end] @ np.ascontiguousarray(tall.T)
+    return Region(wide, left, top)
+
+
+@lru_cache(maxsize=64)
+def axis(low: int, model_size: int, resized: int, full: int) -> Axis:
+    """`low` places enlarged to `model_size`, of which the first `resized` become `full`.
+
+    The weights are torch's own: what its enlargement makes of unit vectors.
+    """
+    from scipy import sparse  # half a second
+
+    units = torch.eye(low)[:, None, :, None]
+    square = F.interpolate(units, (model_size, 1), mode="bilinear", align_corners=False)
+    visible = square[:, :, :resized]
+    dense = F.interpolate(visible, (full, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T
+    looked_at = dense.numpy() != 0
+    first, last = looked_at.argmax(axis=1), low - 1 - looked_at[:, ::-1].argmax(axis=1)
+    return Axis(sparse.csr_array(dense.numpy()), first, last)
