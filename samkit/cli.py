@@ -91,6 +91,71 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def suite(
+    root: Annotated[Path, typer.Option(help="The folder in which the datasets' folders lie.")],
+    masks: Annotated[bool, typer.Option(help="Read all annotations and count masks.")] = False,
+    split: Annotated[list[str] | None, typer.Option(help="NAME=SPLIT; may be repeated.")] = None,
+) -> None:
+    """Which of the 23 datasets of the paper's study of clicks are there, and what others want.
+
+    Each dataset's folder is called by its name or begins with it. Ends with 0 if at least one is there.
+    """
+    from samkit.data.sa23 import format_suite
+    from samkit.data.sa23 import suite as find_suite
+
+    try:
+        pairs = [text.split("=", 1) for text in split or []]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError(f"expected --split NAME=SPLIT, got {', '.join(split or [])}")
+        found = find_suite(root, splits={pair[0]: pair[1] for pair in pairs})
+        text = format_suite(found, root, count_masks=masks)
+    except (ValueError, OSError) as error:
+        typer.echo(f"samkit: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(text)
+    if not any(one.dataset is not None for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def edges(
+    picture: Annotated[Path, typer.Argument(help="A picture file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Edge map to write (PNG).")] = Path(
+        "edges.png"
+    ),
+    points_per_side: Annotated[int, typer.Option(help="Grid points along each side.")] = 16,
+    sam: Annotated[str, typer.Option(help="tiny, vit_b, vit_l, vit_h, or a file.")] = "tiny",
+    device: str = "auto",
+    dtype: str = "float32",
+) -> None:
+    """Edges of one picture, as in the paper: outlines of all masks from a grid of points.
+
+    The map has the picture's size and one channel of 8 bits, white for the strongest edge.
+    """
+    from samkit.data.edge_maps import write_edge_map
+    from samkit.stages import Edges, Proposals
+
+    try:
+        sample = Sample.open(picture).loaded()
+        model = load_sam(sam, device, dtype)
+        proposals = Proposals(
+            model,
+            points_per_side=points_per_side,
+            pred_iou_thresh=0,
+            stability_score_thresh=0,
+            keep_logits=True,
+        )
+        [answer] = (Embed(model) | proposals | Edges())([sample])
+        assert answer.edges is not None and answer.masks is not None
+        write_edge_map(answer.edges, out)
+    except (ValueError, OSError) as error:
+        typer.echo(f"samkit: {error}", err=True)
+        raise typer.Exit(2) from error
+    share = (answer.edges > 0).mean()
+    typer.echo(f"{model.name}: edges of {len(answer.masks)} masks on {share:.1%} of {out}")
+
+
 def golden_scores(
     name: str, weights: Path | None, picture: Path | None, device: str
 ) -> list[golden.Finding]:
