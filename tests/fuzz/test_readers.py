@@ -34,7 +34,7 @@ def fuzz(cases: int, first_seed: int, *readers: str) -> None:
 
 
 def test_a_few_mutated_files() -> None:
-    fuzz(200, 0, *READERS)  # in one process: starting it takes longer than the cases
+    fuzz(50, 0, *READERS)  # in one process: starting it takes longer than the cases
 
 
 @pytest.mark.slow
