@@ -73,22 +73,25 @@ def iou(
 
     is_crowd: M flags; over a crowd region the intersection counts over the first mask's own area,
         as in COCO's evaluation.
+
+    Raises ValueError for run lengths that do not fill their mask exactly: the coder would never end.
     """
     if not run_lengths or not others:
         return np.zeros((len(run_lengths), len(others)))
     crowd = [False] * len(others) if is_crowd is None else is_crowd
     flags = [int(flag) for flag in crowd]
-    return np.asarray(_coder(coco_mask.iou, _as_bytes(run_lengths), _as_bytes(others), flags))
+    return np.asarray(_coder(coco_mask.iou, _filling(run_lengths), _filling(others), flags))
 
 
 def union(run_lengths: Sequence[RLE]) -> RLE:
     """One mask of all pixels that any of some masks of the same size has.
 
-    Raises ValueError for no masks: their size would not be known.
+    Raises ValueError for no masks: their size would not be known; and for run lengths that do not fill
+    their mask exactly.
     """
     if not run_lengths:
         raise ValueError("no masks to unite; an empty mask of a size is encode(np.zeros(...))[0]")
-    return _as_text(_coder(coco_mask.merge, _as_bytes(run_lengths)))
+    return _as_text(_coder(coco_mask.merge, _filling(run_lengths)))
 
 
 def from_spans(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int, width: int) -> RLE:
@@ -158,6 +161,17 @@ def _as_bytes(run_lengths: Sequence[RLE]) -> list[dict[str, Any]]:
                 f'mask {number}: expected {{"size": [height, width], "counts": text}}, got {told}'
             ) from error
         given.append({"size": one["size"], "counts": counts})
+    return given
+
+
+def _filling(run_lengths: Sequence[RLE]) -> list[dict[str, Any]]:
+    """As the coder takes them, each known to fill its mask exactly."""
+    given = _as_bytes(run_lengths)
+    for number, one in enumerate(run_lengths):
+        try:
+            check_counts(one["counts"], one["size"][0] * one["size"][1])
+        except ValueError as error:
+            raise ValueError(f"mask {number}: {error}") from error
     return given
 
 

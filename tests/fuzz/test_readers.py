@@ -247,3 +247,10 @@ def test_rows_of_another_kind(tmp_path: Path, line: int, change: Any, told: str)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(ValueError, match=told):
         read_rows(path)
+
+
+def test_run_lengths_that_fill_too_little_are_no_endless_loop() -> None:
+    good, short = {"size": [6, 8], "counts": "06T10"}, {"size": [6, 8], "counts": "0"}
+    for act in (lambda: rle.iou([short], [good]), lambda: rle.union([good, short])):
+        with pytest.raises(ValueError, match="mask [01]: run lengths add up to 0"):
+            act()
