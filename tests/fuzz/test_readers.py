@@ -92,8 +92,8 @@ def test_hostile_segmentations(segmentation: Any, told: str) -> None:
         ({"size": [6.0, 8], "counts": "06T10"}, 'mask 1: expected {"size"'),
         ({"counts": "06T10"}, 'mask 1: expected {"size"'),
         (None, 'mask 1: expected {"size"'),
-        ({"size": [6, 8], "counts": "0P"}, "cannot read these run lengths|exceed"),
-        ({"size": [6, 8], "counts": "oo"}, "the coder cannot read these run lengths"),
+        ({"size": [6, 8], "counts": "0P"}, "compressed run lengths|cannot read these|exceed"),
+        ({"size": [6, 8], "counts": "oo"}, "compressed run lengths|the coder cannot read these"),
     ],
 )
 def test_run_lengths_that_no_reader_has_checked(run_lengths: Any, told: str) -> None:

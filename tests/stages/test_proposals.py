@@ -93,6 +93,10 @@ def test_each_mask_tells_its_point_and_crop(sam: Sam, embedded: list[Sample]) ->
     assert (masks.points >= masks.crop_boxes[:, :2]).all()
     assert (masks.points <= masks.crop_boxes[:, 2:]).all()
     assert len({tuple(box) for box in masks.crop_boxes.tolist()}) > 1
+    asked = np.concatenate([masks.points, masks.crop_boxes], axis=1)
+    numbers = {tuple(row): number for row, number in zip(asked, masks.prompt_index, strict=True)}
+    assert len(set(numbers.values())) == len(numbers), "one number for each point of each crop"
+    assert 16 <= max(numbers.values()) < 16 + 4 * 4
     boxes = masks.boxes()
     assert (boxes[:, :2] >= masks.crop_boxes[:, :2]).all()
     assert (boxes[:, 2:] < masks.crop_boxes[:, 2:]).all()
