@@ -1,5 +1,6 @@
 """Evaluations slow enough to be killed in their middle: `python -m tests.evaluation_worker OUT`."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,4 +29,6 @@ def run_stored(out: Path, store: Path, count: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # Ctrl-C is to be felt even where a shell started the tests in the background, which ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run(sys.argv[1])

@@ -198,7 +198,7 @@ def fuzz_masks(folder: Path) -> Callable[[random.Random], Any]:
 
     def case(rng: random.Random) -> Any:
         run_lengths = mutated_structure(good, rng)
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 or not isinstance(run_lengths, list):
             run_lengths = copy.deepcopy(good)
             text = mutated_bytes(b"06T10", rng).decode("latin-1")
             run_lengths[rng.randrange(2)]["counts"] = text
