@@ -51,7 +51,9 @@ def official_names(tensors: Mapping[str, torch.Tensor]) -> Tensors:
     if not any(name.startswith("vision_encoder.") for name in tensors):
         return dict(tensors)
     positions = [tensors[name] for name in HUB_POSITIONS if name in tensors]
-    if len(positions) == 2 and not torch.equal(*positions):
+    # Sparse ones cannot be compared; `build_sam` refuses them by name.
+    plain = all(tensor.layout == torch.strided for tensor in positions)
+    if len(positions) == 2 and plain and not torch.equal(*positions):
         raise ValueError(f"{HUB_POSITIONS[0]} and {HUB_POSITIONS[1]} differ; a SAM has one matrix")
     lengths = _mlp_lengths(tensors)
     named = {POSITIONS: positions[0]} if positions else {}

@@ -49,7 +49,10 @@ def fuzz_checkpoints(folder: Path) -> Callable[[random.Random], Any]:
 
     def read(path: Path) -> None:
         sam = load_sam(path, device="cpu")
-        assert sam.name.startswith("weights-") and sam.state_dict().keys() == official.keys()
+        assert sam.name.startswith("weights-")
+        # A file without a layer of the IoU head, say, is a whole SAM of another size.
+        assert sam.config != SMALLEST or sam.state_dict().keys() == official.keys()
+        assert sam.state_dict().keys() == Sam(sam.config).state_dict().keys()
 
     for (suffix, _, _), data in files.items():  # whole they load, and torch has made itself ready
         (folder / f"weights{suffix}").write_bytes(data)

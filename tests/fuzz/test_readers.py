@@ -12,14 +12,18 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from samkit import load_sam
 from samkit.data import coco
 from samkit.evaluation.rows import read_rows
 from samkit.ops import rle
 from samkit.sam import embedding_file
 from samkit.sam.embedding_file import DamagedFileError
+from samkit.sam.hub import HUB_POSITIONS, hub_names
+from samkit.sam.model import Sam
 from samkit.stages import BoxesFromFile
 from samkit.types import Frame, ImageEmbedding
 from tests.fuzz.readers import READERS
+from tests.fuzz.tensor_readers import SMALLEST
 from tests.fuzz.valid import BOXES, INSTANCES, ROWS
 
 ROOT = Path(__file__).parents[2]
@@ -254,3 +258,11 @@ def test_run_lengths_that_fill_too_little_are_no_endless_loop() -> None:
     for act in (lambda: rle.iou([short], [good]), lambda: rle.union([good, short])):
         with pytest.raises(ValueError, match="mask [01]: run lengths add up to 0"):
             act()
+
+
+def test_a_hub_file_whose_matrix_of_positions_is_sparse(tmp_path: Path) -> None:
+    tensors = hub_names(Sam(SMALLEST).state_dict())
+    tensors[HUB_POSITIONS[0]] = tensors[HUB_POSITIONS[0]].to_sparse()
+    torch.save(tensors, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match=r"positional_encoding_gaussian_matrix holds .*sparse"):
+        load_sam(tmp_path / "weights.pth", device="cpu")
