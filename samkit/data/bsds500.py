@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import read_picture
+from samkit.data.mat import read_mat
 from samkit.types import Annotations, Sample
 
 # Where the release's data folder lies in what people unpack or clone.
@@ -71,33 +72,6 @@ def read_boundaries(path: str | Path) -> NDArray[np.bool_]:
     if len(sizes) > 1:
         raise ValueError(f"{path}: annotators' maps differ in size: {sorted(sizes)}")
     return np.stack(maps)
-
-
-def read_mat(path: str | Path, variable: str) -> NDArray[Any]:
-    """One variable of a MATLAB file (version 5 to 7.2).
-
-    The file is data only: scipy reads numbers, texts, cells and structs, and runs nothing; functions
-    and objects that a file may hold come out as bytes. Nothing is pickled.
-
-    Raises FileNotFoundError, and ValueError that names the file where it cannot be read or has no
-    such variable.
-    """
-    from scipy.io import loadmat
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no file at {path}")
-    try:
-        content = loadmat(str(path))
-    except NotImplementedError as error:
-        raise ValueError(
-            f"{path} is a MATLAB file of version 7.3 (HDF5); save it anew with -v7"
-        ) from error
-    except Exception as error:  # A damaged file fails in any of the reader's many places.
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
-    if variable not in content:
-        names = [name for name in content if not name.startswith("__")]
-        raise ValueError(f"{path} has no {variable}, only {', '.join(names) or 'nothing'}")
-    return np.asarray(content[variable])
 
 
 def _boundary_map(path: str | Path, number: int, cell: Any) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from samkit.data.bsds500 import read_mat
+from samkit.data.mat import read_mat
 from samkit.ops.images import open_picture
 
 SUFFIXES = (".png", ".mat", ".npy")

@@ -1,5 +1,7 @@
 """The BSDS500 reader and edge map files: the release's layout, and what is refused by its name."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +157,15 @@ def test_the_release_itself(test_data: Path) -> None:
     assert len(dataset) == 25 and sum(map(len, people)) == 129
     assert {one.shape[1:] for one in people} == {(321, 481), (481, 321)}
     assert dataset[0].image.shape[:2] == people[0].shape[1:]
+
+
+def test_a_packed_file_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> None:
+    packed = zlib.compressobj()
+    zeros = bytes(1 << 24)
+    inner = b"".join(packed.compress(zeros) for _ in range(17)) + packed.flush()
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    file = tmp_path / "bomb.mat"
+    file.write_bytes(header + struct.pack("<II", 15, len(inner)) + inner)
+    assert file.stat().st_size < 1 << 19
+    with pytest.raises(ValueError, match=r"bomb\.mat .* holds more than 268435456 bytes unpacked"):
+        read_boundaries(file)

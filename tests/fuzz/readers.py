@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ import numpy as np
 from PIL import Image
 
 from samkit.data import coco, lvis, sa1b, yolo_labels
+from samkit.data.bsds500 import read_boundaries
+from samkit.data.edge_maps import read_edge_map, write_edge_map
 from samkit.evaluation.rows import read_rows
 from samkit.metrics import evaluate_results
 from samkit.ops import rle
@@ -33,7 +36,7 @@ from samkit.stages import BoxesFromFile
 from samkit.types import Sample
 from tests.fuzz.mutate import STRANGE, mutated_bytes, mutated_structure
 from tests.fuzz.tensor_readers import fuzz_checkpoints, fuzz_embeddings
-from tests.fuzz.valid import BOXES, INSTANCES, ROWS, SA1B, YOLO, picture_files
+from tests.fuzz.valid import BOXES, INSTANCES, ROWS, SA1B, YOLO, mat_file, picture_files
 
 SECONDS = 5
 MEMORY = 1 << 30
@@ -237,12 +240,55 @@ def fuzz_results(folder: Path) -> Callable[[random.Random], Any]:
     return case
 
 
+def fuzz_mat(folder: Path) -> Callable[[random.Random], Any]:
+    """Boundaries of annotators, plain and packed, and contour maps; damaged within what is packed too."""
+    files = [
+        (mat_file(name, packed), name) for name in ("groundTruth", "ucm2") for packed in (0, 1)
+    ]
+
+    def case(rng: random.Random) -> Any:
+        data, name = rng.choice(files)
+        packed = int.from_bytes(data[128:132], "little") == 15
+        if packed and rng.random() < 0.7:
+            inner = zlib.compress(mutated_bytes(zlib.decompress(data[136:]), rng))
+            data = data[:132] + len(inner).to_bytes(4, "little") + inner
+        else:
+            data = mutated_bytes(data, rng)
+        (folder / "a.mat").write_bytes(data)
+        if name == "ucm2":
+            edges = read_edge_map(folder / "a.mat")
+            assert edges.ndim == 2 and ((edges >= 0) & (edges <= 1)).all()
+        else:
+            boundaries = read_boundaries(folder / "a.mat")
+            assert boundaries.dtype == bool and boundaries.ndim == 3
+
+    return case
+
+
+def fuzz_edge_maps(folder: Path) -> Callable[[random.Random], Any]:
+    """Edge maps as .png and .npy."""
+    edges = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
+    write_edge_map(edges, folder / "a.png")
+    np.save(folder / "a.npy", edges)
+    files = [(path, path.read_bytes()) for path in (folder / "a.png", folder / "a.npy")]
+
+    def case(rng: random.Random) -> Any:
+        path, data = rng.choice(files)
+        path.write_bytes(mutated_bytes(data, rng))
+        found = read_edge_map(path)
+        assert found.ndim == 2 and ((found >= 0) & (found <= 1)).all()
+
+    return case
+
+
 READERS = {
     "pictures": fuzz_pictures,
     "coco": fuzz_coco,
     "lvis": fuzz_lvis,
     "sa1b": fuzz_sa1b,
     "yolo": fuzz_yolo,
+    "mat": fuzz_mat,
+    "edge_maps": fuzz_edge_maps,
     "boxes": fuzz_boxes,
     "rows": fuzz_rows,
     "rle": fuzz_rle,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 from samkit.evaluation.rows import FORMAT
 
@@ -99,3 +100,14 @@ def picture_files() -> list[bytes]:
         picture.save(stream, kind, **options)
         files.append(stream.getvalue())
     return files
+
+
+def mat_file(variable: str, packed: int) -> bytes:
+    """A MATLAB file with the boundaries of two annotators (`groundTruth`) or contours (`ucm2`)."""
+    cells = np.empty((1, 2), object)
+    for number in range(2):
+        cells[0, number] = {"Boundaries": np.eye(6, 8, dtype=np.uint8)}
+    value = cells if variable == "groundTruth" else np.linspace(0, 1, 13 * 17).reshape(13, 17)
+    stream = io.BytesIO()
+    savemat(stream, {variable: value}, do_compression=bool(packed))
+    return stream.getvalue()
