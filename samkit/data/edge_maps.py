@@ -44,7 +44,7 @@ def read_edge_map(path: str | Path) -> NDArray[np.float32]:
     if path.suffix.lower() == ".npy":
         try:
             values = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except Exception as error:  # a damaged header is read as Python's own syntax
             raise ValueError(f"{path} cannot be read as a .npy of floats: {error}") from error
         return _checked(path, values)
     raise ValueError(f"{path}: edge maps are read from {', '.join(SUFFIXES)}")
