@@ -15,6 +15,7 @@ from samkit.ops.regions import cut, stability
 from samkit.ops.upscale import regions
 from samkit.pipeline import Stage
 from samkit.sam.family import SamModel
+from samkit.stages.proposals_candidates import Candidates
 from samkit.stages.proposals_settings import check
 from samkit.types import Frame, ImageEmbedding, Masks, Prompts, Sample
 
@@ -154,17 +155,14 @@ class Proposals(Stage):
     ) -> Masks:
         """A crop's masks, duplicates removed; `first` is the number of its first point."""
         frame = _embedding(sample).frame
-        batches, boxes = [], []
+        candidates = Candidates()
         # No points are one batch too: an empty one.
         for start in range(0, max(1, len(xy)), self.points_per_batch):
             asked = xy[start : start + self.points_per_batch]
-            masks, their_boxes = self._batch(embedding, asked, frame, box)
-            batches.append(masks.replace(prompt_index=masks.prompt_index + first + start))
-            # Kept beside: reading them off all run lengths at once would take a multiple of those.
-            boxes.append(their_boxes)
+            masks, boxes = self._batch(embedding, asked, frame, box)
+            candidates.add(masks.replace(prompt_index=masks.prompt_index + first + start), boxes)
             counter.add(len(asked))
-        masks, xyxy = Masks.concat(batches), np.concatenate(boxes)
-        return masks[non_max_suppression(xyxy, masks.predicted_iou, self.box_nms_thresh)]
+        return candidates.suppressed(self.box_nms_thresh)
 
     def _batch(
         self, embedding: ImageEmbedding, xy: NDArray[np.float64], whole: Frame, box: Box

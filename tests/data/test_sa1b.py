@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as pycoco
 
-from samkit.data import read_sa1b, sa1b, sa1b_content
+from samkit import load_sam
+from samkit.data import read_sa1b, sa1b, sa1b_content, shapes
 from samkit.ops import rle
+from samkit.stages import Embed, Proposals
 from samkit.types import Frame, Masks, Prompts, Sample
 
 SCENE = np.zeros((3, 40, 60), dtype=bool)
@@ -69,6 +71,27 @@ def test_pycocotools_reads_the_masks(tmp_path):
     assert [one["counts"].decode() for one in again] == [
         one["segmentation"]["counts"] for one in annotations
     ]
+
+
+def test_proposals_go_through_pycocotools_and_back(tmp_path):
+    sam = load_sam("tiny", device="cpu")
+    find = Embed(sam) | Proposals(
+        sam, points_per_side=3, pred_iou_thresh=0, stability_score_thresh=0
+    )
+    [sample] = find([Sample("a", shapes(1)[0].image)])
+    content = write(tmp_path, sample)
+    ours = sample.masks.binary()
+    segmentations = [one["segmentation"] for one in content["annotations"]]
+    decoded = pycoco.decode(segmentations)
+    np.testing.assert_array_equal(decoded.transpose(2, 0, 1) > 0, ours)
+    again = pycoco.encode(np.asfortranarray(decoded))
+    for one, two in zip(content["annotations"], again, strict=True):
+        one["segmentation"] = {**two, "counts": two["counts"].decode()}
+    (tmp_path / "sa_7.json").write_text(json.dumps(content))
+    back = read_sa1b(tmp_path / "sa_7.json").masks
+    assert len(back) > 5 and back.rle() == sample.masks.rle()
+    for name in ("predicted_iou", "stability_score", "points", "crop_boxes"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(sample.masks, name), name)
 
 
 def test_the_reader_gives_the_truth_and_if_wanted_the_answer(tmp_path):

@@ -15,7 +15,7 @@ from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.ops import rle
 from samkit.ops.boxes import xyxy_to_xywh
-from samkit.stages import Embed, Grid, Segment
+from samkit.stages import Embed, Grid, Proposals, RankByQuality, Segment, Top
 from samkit.types import Sample
 from tests.metrics.scenes import HEIGHT, WIDTH, Thing, random_things, sample
 
@@ -92,12 +92,21 @@ def test_frequencies_are_subsets_of_the_truth(seed: int) -> None:
         assert ours[f"AR{letter}@7"] == pytest.approx(theirs[""], abs=1e-9)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(lvis, "lvis_v0.5_subset"), (coco, "coco_val2017_subset")],
-    ids=["lvis", "coco"],
-)
-def proposals_of_tiny(request, test_data) -> list[Sample]:
+SUBSETS = {"lvis": (lvis, "lvis_v0.5_subset"), "coco": (coco, "coco_val2017_subset")}
+
+
+def same_as_pycocotools(samples: list[Sample], iou_type: str) -> None:
+    ours = summarise(MaskAR((10, 1000), iou_type), *samples)
+    for limit in (10, 1000):
+        theirs = pycocotools_recall(samples, limit, iou_type)
+        assert ours[f"AR@{limit}"] == pytest.approx(theirs[""], abs=1e-9)
+    for size in "sml":
+        assert ours[f"AR{size}@1000"] == pytest.approx(theirs[size], abs=1e-9)
+    assert 0 < ours["AR@1000"] < 1
+
+
+@pytest.fixture(scope="module", params=SUBSETS.values(), ids=SUBSETS)
+def masks_of_tiny(request, test_data) -> list[Sample]:
     """Three photographs, one with a crowd where there are crowds, and a mask for each of 64 points."""
     reader, folder = request.param
     dataset = reader(test_data / folder)
@@ -109,14 +118,25 @@ def proposals_of_tiny(request, test_data) -> list[Sample]:
 
 
 @pytest.mark.parametrize("iou_type", ["segm", "bbox"])
-def test_equals_pycocotools_on_proposals_of_tiny(proposals_of_tiny, iou_type) -> None:
-    ours = summarise(MaskAR((10, 1000), iou_type), *proposals_of_tiny)
-    for limit in (10, 1000):
-        theirs = pycocotools_recall(proposals_of_tiny, limit, iou_type)
-        assert ours[f"AR@{limit}"] == pytest.approx(theirs[""], abs=1e-9)
-    for size in "sml":
-        assert ours[f"AR{size}@1000"] == pytest.approx(theirs[size], abs=1e-9)
-    assert 0 < ours["AR@1000"] < 1
+def test_equals_pycocotools_on_masks_of_tiny(masks_of_tiny, iou_type) -> None:
+    same_as_pycocotools(masks_of_tiny, iou_type)
+
+
+@pytest.mark.slow  # every photograph there is, five minutes
+@pytest.mark.parametrize(("reader", "folder"), SUBSETS.values(), ids=SUBSETS)
+def test_equals_pycocotools_on_all_proposals_of_tiny(reader, folder, test_data) -> None:
+    sam = samkit.load_sam("tiny", device="cpu")
+    find = Embed(sam) | Proposals(
+        sam,
+        points_per_side=16,
+        pred_iou_thresh=0,
+        stability_score_thresh=0,
+        box_nms_thresh=0.9,
+    )
+    samples = list((find | RankByQuality() | Top(1000)).stream(reader(test_data / folder)))
+    assert len(samples) == len(reader(test_data / folder)) and samples[0].masks.points is not None
+    for iou_type in ("segm", "bbox"):
+        same_as_pycocotools(samples, iou_type)
 
 
 def test_the_names_are_those_of_the_papers_table() -> None:

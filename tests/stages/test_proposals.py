@@ -1,17 +1,23 @@
 """Everything mode: the laws, its own promises, and what is out of the ordinary."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 
-from samkit import load_sam, stored
+from samkit import draw, load_sam, stored
+from samkit.data import sa1b_content
 from samkit.ops import rle
+from samkit.ops.containment import mask_levels, mask_parents
+from samkit.ops.crops import crop_masks
+from samkit.ops.label_map import label_map
 from samkit.pipeline import Pipeline
 from samkit.sam.model import Sam
-from samkit.stages import Embed, Proposals
+from samkit.stages import Embed, Filter, Merge, NonMaxSuppression, Proposals, RankByQuality, Top
 from samkit.testing import check_stage, example_samples
 from samkit.testing.differences import difference, pixels_apart
 from samkit.types import Masks, Sample
@@ -84,6 +90,22 @@ def test_embeddings_come_from_disk_crops_too(sam: Sam, tmp_path: Path) -> None:
         example_samples()
     )
     assert difference([s.masks for s in first], [s.masks for s in second]) is None
+
+
+@pytest.mark.slow  # forty seconds
+def test_photographs_do_not_depend_on_batches_either(sam: Sam, tmp_path: Path) -> None:
+    names = ("astronaut", "chelsea", "coffee")
+    samples = [Sample(id=name, image=getattr(skimage.data, name)()) for name in names]
+    settings = {"points_per_side": 12, "min_mask_region_area": 100, **CROPS, **LOOSE}
+    # A store rounds what it keeps, whether it was computed just now or read.
+    for model, others in ((sam, [(17, 1), (300, 2)]), (stored(sam, tmp_path), [(64, 3), (5, 1)])):
+        together = (Embed(model) | Proposals(model, **settings))(samples)
+        expected = [sample.masks for sample in together]
+        assert min(map(len, expected)) > 20
+        for batch, at_once in others:
+            stage = Proposals(model, points_per_batch=batch, **settings)
+            found = (Embed(model) | stage).stream(samples, batch_size=at_once)
+            same([sample.masks for sample in found], expected)
 
 
 def test_each_mask_tells_its_point_and_crop(sam: Sam, embedded: list[Sample]) -> None:
@@ -161,11 +183,23 @@ def test_an_empty_result_is_one(sam: Sam, embedded: list[Sample], settings: dict
 
 
 def assert_empty(masks: Masks) -> None:
+    """Nothing was found, and every form that masks can take holds that."""
+    height, width = masks.frame.original_size
     assert len(masks) == 0
-    assert masks.binary().shape == (0, *masks.frame.original_size)
+    assert masks.binary().shape == (0, height, width)
     assert masks.rle() == [] and masks.to_coco(1) == [] and len(masks.to_detections()) == 0
     assert masks.boxes().shape == (0, 4) and masks.points.shape == (0, 2)
     assert masks.crop_boxes.shape == (0, 4) and masks.stability_score.shape == (0,)
+    sample = Sample(id=1, image=np.zeros((height, width, 3), np.uint8), masks=masks)
+    content = json.loads(json.dumps(sa1b_content(sample, "1.png"), allow_nan=False))
+    assert content["annotations"] == []
+    assert label_map(masks.rle(), (height, width)).tolist() == [[0] * width] * height
+    assert mask_levels(mask_parents(masks.rle())).tolist() == []
+    assert list(crop_masks(sample.image, masks.rle())) == []
+    assert draw(sample).size[0] > 0
+    choose = RankByQuality() | Filter(min_area=1, touching_border=False) | NonMaxSuppression()
+    [after] = (choose | Merge(0.8, inside=0.9, union=True) | Top(5))([sample])
+    assert after.masks is not None and len(after.masks) == 0
 
 
 def test_one_point_black_pictures_and_few_pixels(sam: Sam) -> None:
