@@ -6,7 +6,8 @@ import numpy as np
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import read_picture
-from samkit.data.masks import annotations_from_masks
+from samkit.data.masks import annotations_from_run_lengths
+from samkit.ops import rle
 from samkit.ops.images import open_picture
 from samkit.types import Annotations, Sample
 
@@ -41,14 +42,15 @@ def bbbc038v1(path: str | Path, limit: int | None = None) -> Dataset:
 
 
 def _nuclei(folder: Path) -> Annotations:
-    masks = []
+    masks: list[rle.RLE] = []
     for file in sorted(folder.glob("*.png")):
         with open_picture(file) as picture:
-            masks.append(np.array(picture.convert("L")) > 0)
-        if masks[-1].shape != masks[0].shape:
-            raise ValueError(
-                f"{file} is {masks[-1].shape} (height, width), others there {masks[0].shape}"
-            )
+            mask = np.array(picture.convert("L")) > 0
+        masks += rle.encode(mask[None])
+        if masks[-1]["size"] != masks[0]["size"]:
+            first = tuple(masks[0]["size"])
+            raise ValueError(f"{file} is {mask.shape} (height, width), others there {first}")
     if not masks:
         raise FileNotFoundError(f"no masks in {folder}")
-    return annotations_from_masks(np.stack(masks), CLASS_NAMES)
+    height, width = masks[0]["size"]
+    return annotations_from_run_lengths((height, width), masks, CLASS_NAMES)

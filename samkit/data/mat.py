@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ _SHOWN = {
     14: "i8",
     15: "u8",
 }
+Order = Literal["<", ">"]
+Part = tuple[int, bytes]
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _TEXT = 1, 2, 4
 _DEEPEST = 16
@@ -71,9 +73,9 @@ def _variables(path: Path) -> dict[str, NDArray[Any]]:
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ValueError(f"it has {size} bytes, more than {MOST_BYTES} are not read")
     data = path.read_bytes()
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
-    if order is None:
+    if data[126:128] not in (b"IM", b"MI"):
         raise ValueError("it does not begin as one of version 5 to 7.2 does")
+    order: Order = "<" if data[126:128] == b"IM" else ">"
     if struct.unpack_from(f"{order}H", data, 124)[0] == 0x200:
         raise ValueError("it is of version 7.3 (HDF5); save it anew with -v7")
     found, left = {}, MOST_BYTES
@@ -91,14 +93,14 @@ def _variables(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _array(content: bytes, order: str, depth: int = 0) -> tuple[str, NDArray[Any]]:
+def _array(content: bytes, order: Order, depth: int = 0) -> tuple[str, NDArray[Any]]:
     """Name and values of an array from its parts: flags, sizes, name, and what its class has."""
     if not content:
         return "", np.zeros((0, 0))  # what MATLAB writes for an empty cell
     parts = list(_elements(content, order))
     if depth > _DEEPEST or [kind for kind, _ in parts[:3]] != [6, 5, 1]:
         raise ValueError("an array does not begin with flags, sizes and name")
-    (flags, shape), name = (_numbers(*part, order) for part in parts[:2]), parts[2][1]
+    (flags, shape), name = (_numbers(part, order) for part in parts[:2]), parts[2][1]
     kind, is_complex = int(flags[0]) & 0xFF, bool(int(flags[0]) & 0x800)
     sizes = [int(size) for size in shape]
     # A cell without content takes no bytes, so the sizes of the file do not bound how many there are.
@@ -108,18 +110,18 @@ def _array(content: bytes, order: str, depth: int = 0) -> tuple[str, NDArray[Any
 
 
 def _values(
-    kind: int, is_complex: bool, sizes: list[int], parts: Any, order: str, depth: int
+    kind: int, is_complex: bool, sizes: list[int], parts: list[Part], order: Order, depth: int
 ) -> NDArray[Any]:
     if kind in (*_SHOWN, _TEXT) and not is_complex:
         [part] = parts
-        values = _numbers(*part, order) if part[0] in _STORED else np.frombuffer(part[1], "u1")
+        values = _numbers(part, order) if part[0] in _STORED else np.frombuffer(part[1], "u1")
         shown = values.astype(_SHOWN.get(kind, values.dtype.newbyteorder("=")))
         return shown if kind == _TEXT else shown.reshape(sizes, order="F")
     if kind == _CELL:
         arrays = [_array(array, order, depth + 1)[1] for _, array in parts]
         return _objects(arrays, sizes)
     if kind == _STRUCT:
-        (width,), texts = _numbers(*parts[0], order), parts[1][1]
+        (width,), texts = _numbers(parts[0], order), parts[1][1]
         names = [
             texts[i : i + width].split(b"\0")[0].decode("latin-1")
             for i in range(0, len(texts), width)
@@ -141,13 +143,14 @@ def _objects(arrays: list[NDArray[Any]], sizes: list[int]) -> NDArray[Any]:
     return cells.reshape(sizes, order="F")
 
 
-def _numbers(kind: int, content: bytes, order: str) -> NDArray[Any]:
+def _numbers(part: Part, order: Order) -> NDArray[Any]:
+    kind, content = part
     if kind not in _STORED:
         raise ValueError(f"an element of type {kind} stands where numbers should")
     return np.frombuffer(content, np.dtype(_STORED[kind]).newbyteorder(order))
 
 
-def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+def _elements(data: bytes, order: Order) -> Iterator[Part]:
     """Type and content of each element; those of up to four bytes hold both in their first eight."""
     place = 0
     while place + 8 <= len(data):

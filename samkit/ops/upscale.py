@@ -19,16 +19,22 @@ from samkit.ops.regions import Region
 
 Size = tuple[int, int]
 
+# Below so many multiplications full matrices beat sparse ones, which take longer to cut than to apply.
+FEW = 1 << 22
+# The largest full matrix that is kept for it, in numbers (1 MB).
+KEPT = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class Axis:
     """What enlarges along one axis.
 
-    weights: (full, low) sparse float32 matrix. first, last: (full,) the low-resolution places that
+    weights: (full, low) sparse float32 matrix. dense: the same in full, None where it is large. first, last: (full,) the low-resolution places that
         each full-size place looks at, both inclusive; they never step back.
     """
 
     weights: Any
+    dense: NDArray[np.float32] | None
     first: NDArray[np.int64]
     last: NDArray[np.int64]
 
@@ -67,6 +73,11 @@ def _region(
         return Region(np.zeros((0, 0), dtype=np.float32), 0, 0)
     # Only the low-resolution columns that are looked at; the sparse rows pick what they need.
     begin, end = columns.first[left], columns.last[right - 1] + 1
+    if rows.dense is not None and columns.dense is not None:
+        above, below = rows.first[top], rows.last[bottom - 1] + 1
+        if (bottom - top) * (end - begin) * (below - above + right - left) < FEW:
+            tall = rows.dense[top:bottom, above:below] @ mask[above:below, begin:end]
+            return Region(columns.dense[left:right, begin:end] @ tall.T, left, top)
     tall = rows.weights[top:bottom] @ np.ascontiguousarray(mask[:, begin:end])
     wide = columns.weights[left:right, begin:end] @ np.ascontiguousarray(tall.T)
     return Region(wide, left, top)
@@ -84,6 +95,7 @@ def axis(low: int, model_size: int, resized: int, full: int) -> Axis:
     square = F.interpolate(units, (model_size, 1), mode="bilinear", align_corners=False)
     visible = square[:, :, :resized]
     dense = F.interpolate(visible, (full, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T
+    kept = dense.numpy().copy() if dense.numel() <= KEPT else None
     looked_at = dense.numpy() != 0
     first, last = looked_at.argmax(axis=1), low - 1 - looked_at[:, ::-1].argmax(axis=1)
-    return Axis(sparse.csr_array(dense.numpy()), first, last)
+    return Axis(sparse.csr_array(dense.numpy()), kept, first, last)

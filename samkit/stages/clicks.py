@@ -3,7 +3,7 @@
 import itertools
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from samkit.ops.points import Click, center_point, random_point
 from samkit.pipeline import Stage
 from samkit.sam.family import SamModel
-from samkit.stages.clicked_object import Binary, ClickedObject
+from samkit.stages.clicked_object import Answer, ClickedObject
 from samkit.types import Prompts, Sample
 from samkit.types.clicks import ClickResults
 
 # Objects that are worked on together: bounds the low-resolution logits that exist at a time.
 OBJECTS_AT_ONCE = 128
-# Full-size mask pixels that wait to be looked at.
-PIXELS_AT_ONCE = 1 << 25
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,63 +100,48 @@ class Clicks(Stage):
             target.prompt(prompt)
         for turn in range(self.num_clicks[-1]):
             asked = [target for target in objects if len(target.points) == turn + 1]
-            looked_at = self._answers(asked, multimask_output=turn == 0)
+            answers = self._answers(asked, multimask_output=turn == 0)
             last = turn + 1 == self.num_clicks[-1]
-            for some in _together(looked_at):
-                list(pool.map(ClickedObject.look, *zip(*some, strict=True), itertools.repeat(last)))
+            list(pool.map(ClickedObject.hear, asked, answers, itertools.repeat(last)))
 
     def _first(self, target: ClickedObject) -> Click | None:
         if self.first == "box":
             return None
+        mask = target.mask
         if self.first == "center":
-            return center_point(target.mask()), 1
-        return random_point(target.mask(), self._rng(target.sample, target.number)), 1
+            xy = center_point(mask.pixels)
+        else:
+            xy = random_point(mask.pixels, self._rng(target.sample, target.number))
+        return xy + np.array([mask.left, mask.top], dtype=np.float32), 1
 
     def _rng(self, sample: Sample, *numbers: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(str(sample.id).encode()), *numbers])
 
-    def _answers(
-        self, asked: Sequence[ClickedObject], multimask_output: bool
-    ) -> Iterator[tuple[ClickedObject, Binary]]:
-        """Each object with the full-size masks (M, H, W) that it was answered."""
+    def _answers(self, asked: Sequence[ClickedObject], multimask_output: bool) -> list[Answer]:
+        """What each object was answered."""
         groups = [list(own) for _, own in itertools.groupby(asked, lambda o: id(o.sample))]
         prompts = [self._prompts(own) for own in groups]
         embeddings = [own[0].embedding for own in groups]
-        answers = self.sam.decode(embeddings, prompts, multimask_output)
-        for own, answer in zip(groups, answers, strict=True):
-            if self.feedback == "logits" and answer.logits is None and self.num_clicks[-1] > 1:
+        found: list[Answer] = []
+        for own, masks in zip(
+            groups, self.sam.decode(embeddings, prompts, multimask_output), strict=True
+        ):
+            if self.feedback == "logits" and masks.logits is None and self.num_clicks[-1] > 1:
                 raise ValueError(f"{self.sam.name} gives no logits; use Clicks(feedback='none')")
-            each = len(answer) // len(own)
-            for place, target in enumerate(own):
-                masks = answer[place * each : (place + 1) * each]
-                target.hear(masks.predicted_iou, masks.logits if self.feedback != "none" else None)
-                yield target, masks.binary()
+            each = len(masks) // len(own)
+            found += [(masks, slice(place, place + each)) for place in range(0, len(masks), each)]
+        return found
 
     def _prompts(self, own: Sequence[ClickedObject]) -> Prompts:
         skip = 1 if self.first == "box" else 0
         clicked = len(own[0].points) > skip
+        back = self.feedback == "logits" and own[0].logits is not None
         return Prompts(
             points=[np.array(target.points[skip:]) for target in own] if clicked else None,
             labels=[target.labels[skip:] for target in own] if clicked else None,
             boxes=np.stack([target.box for target in own]) if skip else None,
-            masks=None if own[0].logits is None else [target.logits for target in own],
+            masks=[target.logits for target in own] if back else None,
         )
-
-
-def _together(
-    pairs: Iterable[tuple[ClickedObject, Binary]],
-) -> Iterator[list[tuple[ClickedObject, Binary]]]:
-    """Objects with their masks, as many at a time as may wait in memory."""
-    waiting: list[tuple[ClickedObject, Binary]] = []
-    pixels = 0
-    for target, masks in pairs:
-        if waiting and pixels + masks.size > PIXELS_AT_ONCE:
-            yield waiting
-            waiting, pixels = [], 0
-        waiting.append((target, masks))
-        pixels += masks.size
-    if waiting:
-        yield waiting
 
 
 def _results(objects: Sequence[ClickedObject], num_clicks: tuple[int, ...]) -> ClickResults:

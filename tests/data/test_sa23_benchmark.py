@@ -1,12 +1,18 @@
 """The benchmark over the 23 datasets, on small ones laid out as their owners do."""
 
 import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.point_to_mask_23 import main, report
+from benchmarks.point_to_mask_23 import main
 from samkit.evaluation.rows import read_rows
+from samkit.evaluation.suite_table import report
 from samkit.metrics.click_plot import plot_clicks
 from tests.data import sa23_layouts as layouts
 
@@ -79,6 +85,45 @@ def test_stopped_it_goes_on(root, whole, tmp_path):
     (tmp_path / "other/ndd20").rename(tmp_path / "ndd20")
     with pytest.raises(ValueError, match="runs of different kinds: ppdls is .*, ndd20 is"):
         report(tmp_path)
+
+
+def start(root, out, *names):
+    only = [part for name in names for part in ("--only", name)]
+    script = Path(__file__).parents[2] / "benchmarks/point_to_mask_23.py"
+    command = [sys.executable, script, "--root", root, "--out", out, "--batch-size", "2", *only]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_two_processes_at_the_same_time_give_the_table_of_one(root, whole, tmp_path):
+    (tmp_path / "out").mkdir()
+    both = [start(root, tmp_path / "out", *names) for names in (["ndd20"], ["ibd", "ppdls"])]
+    assert [process.wait(300) for process in both] == [0, 0]
+    assert table(tmp_path / "out") == table(whole)
+    ours, theirs = (
+        json.loads((out / "summary.json").read_text()) for out in (tmp_path / "out", whole)
+    )
+    assert ours["mean"] == theirs["mean"]
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_gives_the_same_table(tmp_path):
+    root, straight, stopped = (tmp_path / name for name in ("datasets", "straight", "stopped"))
+    layouts.ibd(root / "ibd")
+    for folder in ("train", "train_labels"):
+        for number in range(2, 41):
+            shutil.copy(root / f"ibd/{folder}/1.png", root / f"ibd/{folder}/{number}.png")
+    main(root=root, out=straight, batch_size=2)
+    process = start(root, stopped)
+    rows = stopped / "ibd/rows.jsonl"
+    while process.poll() is None and not (rows.is_file() and rows.read_text().count("\n") > 3):
+        time.sleep(0.01)
+    process.kill()
+    process.wait(60)
+    # Not before its first batches, and not behind its last one.
+    assert 3 < rows.read_text().count("\n") < 41 and not (stopped / "table.md").exists()
+    assert start(root, stopped).wait(300) == 0
+    assert table(stopped) == table(straight)
 
 
 def test_a_broken_file_is_counted_and_named(tmp_path):

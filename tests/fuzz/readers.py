@@ -35,6 +35,7 @@ from samkit.ops.images import read_image
 from samkit.stages import BoxesFromFile
 from samkit.types import Sample
 from tests.fuzz.mutate import STRANGE, mutated_bytes, mutated_structure
+from tests.fuzz.suite_readers import fuzz_suite
 from tests.fuzz.tensor_readers import fuzz_checkpoints, fuzz_embeddings
 from tests.fuzz.valid import BOXES, INSTANCES, ROWS, SA1B, YOLO, mat_file, picture_files
 
@@ -296,6 +297,7 @@ READERS = {
     "results": fuzz_results,
     "checkpoints": fuzz_checkpoints,
     "embeddings": fuzz_embeddings,
+    "suite": fuzz_suite,
 }
 
 

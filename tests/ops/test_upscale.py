@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samkit.ops import rle
+from samkit.ops import rle, upscale
 from samkit.ops.masks import mask_boxes, stability_score, upscale_logits
 from samkit.ops.regions import Region, cut, stability
 from samkit.ops.upscale import regions
@@ -32,8 +32,14 @@ def blobs(side: int, count: int = 6, seed: int = 0) -> torch.Tensor:
     return torch.cat([logits, torch.stack(special)])
 
 
+@pytest.mark.parametrize("few", [0, 1 << 40], ids=["sparse", "dense"])
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-def test_it_is_the_enlargement(frame: tuple[int, int, tuple[int, int], tuple[int, int]]) -> None:
+def test_it_is_the_enlargement(
+    frame: tuple[int, int, tuple[int, int], tuple[int, int]],
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upscale, "FEW", few)
     side, model_size, resized, size = frame
     logits = blobs(side)
     full = upscale_logits(logits, model_size, resized, size)

@@ -1,4 +1,4 @@
-"""Clicks: by hand on a model that answers with squares, and beside a plain loop over the official one."""
+"""Clicks: by hand on a model that answers with squares; tests/parity has the official one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,16 +8,13 @@ import pytest
 import torch
 
 from samkit import Annotations, Frame, ImageEmbedding, Masks, Prompts, Sample, load_sam
-from samkit.data import shapes
 from samkit.data.masks import annotations_from_masks
 from samkit.ops import rle
-from samkit.ops.points import next_click
 from samkit.sam.grabcut import GrabCut
 from samkit.sam.model import Sam
-from samkit.sam.official import OfficialSam
 from samkit.stages import Clicks, Embed
 from samkit.stages import clicks as clicks_module
-from samkit.testing import check_stage, example_samples
+from samkit.testing import check_stage
 
 SIZE = 33
 
@@ -194,7 +191,6 @@ def test_few_at_a_time_or_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = Embed(Squares()) | Clicks(Squares(), (3,))
     together = pipeline(samples)
     monkeypatch.setattr(clicks_module, "OBJECTS_AT_ONCE", 4)
-    monkeypatch.setattr(clicks_module, "PIXELS_AT_ONCE", 2 * SIZE * SIZE)
     for one, other in zip(together, pipeline(samples), strict=True):
         np.testing.assert_array_equal(one.clicks.iou, other.clicks.iou)
         np.testing.assert_array_equal(one.clicks.points, other.clicks.points)
@@ -221,43 +217,3 @@ def test_what_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Clicks(Squares(), **wrong)
-
-
-def plain_loop(official: OfficialSam, sample: Sample, clicks: int) -> tuple[list, list]:
-    """What anybody would write with the official package: one object after the other."""
-    from segment_anything import SamPredictor
-
-    predictor = SamPredictor(official.model)
-    predictor.set_image(sample.image)
-    all_iou, all_points = [], []
-    for truth in sample.annotations.binary():
-        xy, labels, logits, prediction, iou = [], [], None, np.zeros_like(truth), []
-        for turn in range(clicks):
-            place, label = next_click(truth, prediction, xy)
-            xy.append(place)
-            labels.append(label)
-            masks, predicted, low_res = predictor.predict(
-                np.array(xy), np.array(labels), None, logits, multimask_output=turn == 0
-            )
-            best = predicted.argmax()
-            logits, prediction = low_res[[best]], masks[best]
-            iou.append((truth & prediction).sum() / (truth | prediction).sum())
-        all_iou.append(iou)
-        all_points.append(xy)
-    return all_iou, all_points
-
-
-def test_as_a_plain_loop_over_the_official_package(sam: Sam) -> None:
-    pytest.importorskip("segment_anything")
-    official = OfficialSam.twin_of(sam)
-    samples = [*shapes(1, seed=11, size=200), example_samples()[0]]
-    done = (Embed(sam) | Clicks(sam, (3,)))(samples)
-    pairs = [plain_loop(official, sample, 3) for sample in samples]
-    iou = np.concatenate([iou for iou, _ in pairs])
-    apart = np.abs(iou - np.concatenate([sample.clicks.iou for sample in done])).max(axis=1)
-    assert len(apart) >= 8
-    # Where a pixel lies on the very edge of the mask, rounding may send the next click elsewhere.
-    assert (apart < 1e-3).mean() >= 0.9, apart
-    points = np.concatenate([points for _, points in pairs])
-    ours = np.concatenate([sample.clicks.points for sample in done])
-    np.testing.assert_array_equal(points[apart < 1e-3], ours[apart < 1e-3])

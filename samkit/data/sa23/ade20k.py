@@ -31,17 +31,15 @@ def ade20k_annotations(path: Path) -> Annotations:
         class_names = {int(one["name_ndx"]): str(one["name"]) for one in objects}
         files = [path.parent / one["instance_mask"] for one in objects]
         wholes = [_first(one["parts"]["ispartof"]) for one in objects]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path} is no annotation of ADE20K 2021: {error!r}") from error
     place = {id: index for index, id in enumerate(ids)}
-    return annotations(
-        (height, width),
-        [_visible(file, (height, width)) for file in files],
-        class_ids,
-        class_names,
-        ids=ids,
-        parents=[-1 if whole is None else place.get(whole, -1) for whole in wholes],
-    )
+    masks = [_visible(file, (height, width)) for file in files]
+    parents = [-1 if whole is None else place.get(whole, -1) for whole in wholes]
+    try:
+        return annotations((height, width), masks, class_ids, class_names, ids=ids, parents=parents)
+    except OverflowError as error:
+        raise ValueError(f"{path} has a number that is none of a class or an object") from error
 
 
 def _first(value: int | list[int]) -> int | None:

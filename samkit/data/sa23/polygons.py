@@ -37,6 +37,8 @@ def via_dataset(
         own = regions[id]
         size = picture_size(images / id)
         shapes = list(own.values()) if isinstance(own, dict) else own
+        if not isinstance(shapes, list):
+            raise ValueError(f"{labels}, {id}: regions are a list, got {str(own)[:80]}")
         masks = [_region(one, size, f"{labels}, {id}") for one in shapes]
         truth = annotations(size, masks, class_names=class_names)
         return Sample(id, lambda: read_picture(images / id, size), truth)

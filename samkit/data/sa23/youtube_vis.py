@@ -44,20 +44,19 @@ def youtube_vis_dataset(name: str, labels: Path, images: Path) -> Dataset:
 
     def make(id: str) -> Sample:
         video, index = frames[id]
-        size = (int(video["height"]), int(video["width"]))
-        seen = [track for track in tracks[video["id"]] if track["segmentations"][index]]
         try:
-            masks = [rle.from_coco(track["segmentations"][index], *size) for track in seen]
-        except ValueError as error:
-            raise ValueError(f"{labels}, frame {id}: {error}") from error
-        truth = annotations(
-            size,
-            masks,
-            [track["category_id"] for track in seen],
-            class_names,
-            ids=[track["id"] for track in seen],
-            is_crowd=[bool(track.get("iscrowd", 0)) for track in seen],
-        )
+            size = (int(video["height"]), int(video["width"]))
+            seen = [track for track in tracks[video["id"]] if track["segmentations"][index]]
+            truth = annotations(
+                size,
+                [rle.from_coco(track["segmentations"][index], *size) for track in seen],
+                [track["category_id"] for track in seen],
+                class_names,
+                ids=[track["id"] for track in seen],
+                is_crowd=[bool(track.get("iscrowd", 0)) for track in seen],
+            )
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{labels}, frame {id}: {error!r}") from error
         return Sample(id, lambda: read_picture(images / id, size), truth)
 
     return Dataset(f"{name}({len(frames)} images)", list(frames), make, class_names)
