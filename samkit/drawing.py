@@ -38,7 +38,7 @@ def draw(
     import supervision as sv
 
     height, width = sample.image.shape[:2]
-    scale = scale or math.ceil(SIDE_AT_LEAST / max(height, width))
+    scale = scale or enlargement(height, width)
     picture = Image.fromarray(sample.image).resize((width * scale, height * scale))
     objects = _objects(sample, scale)
     side = max(picture.size)
@@ -60,6 +60,11 @@ def draw(
             smart_position=True,
         ).annotate(picture, objects, _words(sample, objects))
     return picture
+
+
+def enlargement(height: int, width: int) -> int:
+    """How many times `draw` enlarges a picture of this size unless told."""
+    return math.ceil(SIDE_AT_LEAST / max(height, width))
 
 
 def _objects(sample: Sample, scale: int) -> "sv.Detections":
@@ -84,8 +89,10 @@ def _objects(sample: Sample, scale: int) -> "sv.Detections":
 
 
 def _words(sample: Sample, objects: "sv.Detections") -> list[str]:
-    """Each object's class name and, where a stage gave it one, score."""
-    names = {} if sample.annotations is None else sample.annotations.class_names
+    """Each object's class name, or the phrase that it answers, and, where a stage gave it one, score."""
+    names = dict(enumerate(sample.phrases or ()))
+    if sample.annotations is not None:
+        names = dict(sample.annotations.class_names)
     words = [""] * len(objects)
     if objects.class_id is not None:
         words = [names.get(int(i), f"class {i}") for i in objects.class_id]

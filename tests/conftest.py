@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
 import hypothesis
@@ -30,7 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         "gpu": not torch.cuda.is_available() and "needs a CUDA device",
         "weights": "SAMKIT_TEST_WEIGHTS" not in os.environ
         and "set SAMKIT_TEST_WEIGHTS to a folder with the official checkpoints",
-        "browser": importlib.util.find_spec("playwright") is None and "needs playwright",
+        "browser": (importlib.util.find_spec("playwright") is None or not shutil.which("chromium"))
+        and "needs playwright and a chromium on the path",
     }
     for item in items:
         for mark, reason in missing.items():
@@ -57,3 +59,11 @@ def test_data() -> Path:
 def test_weights() -> Path:
     """The folder of official checkpoints, from SAMKIT_TEST_WEIGHTS."""
     return _folder("SAMKIT_TEST_WEIGHTS")
+
+
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hugging Face hub cannot be reached: nobody listens at its address."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)

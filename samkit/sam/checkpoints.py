@@ -1,6 +1,5 @@
 """Weights: by name or from a file, tensors only, under the official names."""
 
-import hashlib
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from samkit.ops.fingerprint import fingerprint
 from samkit.sam.config import CONFIGS, read_config
 from samkit.sam.device import find_device
 from samkit.sam.download import fetch
@@ -140,16 +140,6 @@ def read_tensors(path: Path) -> Tensors:
     ):
         raise ValueError(f"{path} holds something else than tensors by name")
     return loaded
-
-
-def fingerprint(tensors: Tensors) -> str:
-    """Eight hexadecimal digits of the sha256 over names and values, in the order of names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        raw = tensors[name].detach().cpu().contiguous().view(-1).view(torch.uint8)
-        digest.update(raw.numpy().data)
-    return digest.hexdigest()[:8]
 
 
 def cast(sam: Sam, dtype: torch.dtype) -> Sam:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from samkit.sam.checkpoints import fingerprint
+from samkit.ops.fingerprint import fingerprint
 from samkit.sam.config import SamConfig
 from samkit.sam.decoding import refuse_outside
 from samkit.sam.model import Sam

@@ -4,6 +4,7 @@ from samkit.stages.boxes_file import BoxesFromFile
 from samkit.stages.clicks import Clicks
 from samkit.stages.clicks_file import ClicksFromFile
 from samkit.stages.detect import Detect
+from samkit.stages.detect_text import DetectText
 from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
 from samkit.stages.filter import Filter
@@ -11,8 +12,13 @@ from samkit.stages.merge import Merge
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
 from samkit.stages.rank import NonMaxSuppression, RankByQuality, Top
+from samkit.stages.rank_by_text import RankByText
 from samkit.stages.segment import Embed, Refine, Segment
+from samkit.stages.similarity import MaskSimilarity
+from samkit.stages.text_prompt import TextPrompt, text_sam
 from samkit.stages.yolo import Yolo
+from samkit.stages.yolo_world import YoloWorld
+from samkit.stages.zero_shot import ZeroShot
 
 __all__ = [
     "BoxesFromFile",
@@ -20,18 +26,25 @@ __all__ = [
     "Clicks",
     "ClicksFromFile",
     "Detect",
+    "DetectText",
     "Edges",
     "EdgesFromFiles",
     "Embed",
     "Filter",
     "Grid",
     "GroundTruthBoxes",
+    "MaskSimilarity",
     "Merge",
     "NonMaxSuppression",
     "Proposals",
     "RankByQuality",
+    "RankByText",
     "Refine",
     "Segment",
+    "TextPrompt",
     "Top",
     "Yolo",
+    "YoloWorld",
+    "ZeroShot",
+    "text_sam",
 ]

@@ -32,7 +32,7 @@ class Segment(Stage):
 
     multimask_output: True takes the best of three by predicted IoU; False the single mask; None
         follows the paper's rule (sec. 3, app. A): a prompt of one part - one point, or one box, or
-        one embedding token - is ambiguous and takes the best of three, any other the single mask.
+        one text's tokens - is ambiguous and takes the best of three, any other the single mask.
     """
 
     sam: SamModel
@@ -99,8 +99,11 @@ class Refine(Stage):
 
 
 def num_parts(prompts: Prompts) -> NDArray[np.int64]:
-    """(N,) of how many points, boxes, embedding tokens and masks each prompt consists."""
-    tokens = [0 if e is None else len(e) for e in prompts.embeddings or [None] * len(prompts)]
+    """(N,) of how many points, boxes, embeddings and masks each prompt consists.
+
+    An embedding is one thing that is asked, however many tokens it takes to say it.
+    """
+    tokens = [e is not None and len(e) > 0 for e in prompts.embeddings or [None] * len(prompts)]
     masks = [m is not None for m in prompts.masks or [None] * len(prompts)]
     return np.asarray(prompts.num_points + prompts.has_box + tokens + masks, dtype=np.int64)
 

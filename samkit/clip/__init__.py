@@ -1,0 +1,6 @@
+"""CLIP behind two functions: pictures and texts to embeddings that can be compared (extra `clip`)."""
+
+from samkit.clip.load import load_clip
+from samkit.clip.model import Clip
+
+__all__ = ["Clip", "load_clip"]

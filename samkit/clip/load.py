@@ -1,0 +1,123 @@
+"""CLIP models by name, from files, or the small pair that samkit ships."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from samkit.clip.model import Clip
+from samkit.clip.words import Words
+from samkit.ops.devices import find_device
+from samkit.ops.fingerprint import fingerprint
+from samkit.ops.huggingface import from_hub
+from samkit.ops.optional import require
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PAPER = "ViT-L-14-336"
+
+
+def load_clip(
+    name: str = PAPER,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+) -> Clip:
+    """A CLIP, ready to use.
+
+    name: "tiny", the pair that samkit ships; a model of open_clip such as "ViT-L-14-336" (the
+        paper's) or "ViT-B-32"; or a folder with open_clip_config.json and the weights.
+    weights: one of open_clip's tags for that model, such as "openai" or "laion2b_s34b_b79k", which
+        is downloaded once; or a local file. None takes "openai" where there is one, else the
+        model's first.
+    device: as `load_sam` has it. dtype: "float32" (exact), "bfloat16" or "float16".
+
+    Raises ImportError without open_clip; ValueError that names what there is for a name, tag or
+    file that does not fit; OSError that says what to do where weights cannot be downloaded.
+
+    >>> load_clip("tiny", device="cpu").texts(["a red disc"]).shape
+    torch.Size([1, 128])
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
+    place = find_device(device)
+    open_clip = require("open_clip", extra="clip")
+    if name == "tiny":
+        model, tokenizer = _tiny(open_clip)
+    elif Path(name).is_dir():
+        model = _made(open_clip, f"local-dir:{name}", None)
+        tokenizer = open_clip.get_tokenizer(f"local-dir:{name}")
+    else:
+        model, tokenizer = _by_name(open_clip, name, weights)
+    label = name if weights is None else f"{name}-{Path(weights).stem}"
+    full = f"{Path(label).name}-{fingerprint(model.state_dict())}-{dtype}-open_clip"
+    return Clip(model.to(place, DTYPES[dtype]), tokenizer, full)
+
+
+def tiny_files() -> tuple[Path, Path]:
+    """Where the shipped pair's configuration and weights are."""
+    folder = Path(str(resources.files("samkit") / "weights"))
+    return folder / "tiny_clip.json", folder / "tiny_clip.safetensors"
+
+
+def build_tiny(config: dict[str, Any]) -> tuple[Any, Words]:
+    """A pair of this configuration, untrained, and its tokenizer.
+
+    config: {"model": open_clip's own, "preprocess": likewise, "words": the vocabulary}.
+    """
+    open_clip = require("open_clip", extra="clip")
+    words = Words(config["words"], config["model"]["text_cfg"]["context_length"])
+    settings = json.loads(json.dumps(config["model"]))  # a copy: what follows changes it
+    settings["text_cfg"]["vocab_size"] = len(words)
+    model = open_clip.CLIP(**settings)
+    open_clip.model.set_model_preprocess_cfg(model, config["preprocess"])
+    return model, words
+
+
+def _tiny(open_clip: Any) -> tuple[Any, Words]:
+    about, weights = tiny_files()
+    model, words = build_tiny(json.loads(about.read_text(encoding="utf-8")))
+    model.load_state_dict({name: tensor.float() for name, tensor in _counts(weights).items()})
+    return model, words
+
+
+def _counts(path: Path) -> dict[str, torch.Tensor]:
+    return dict(load_file(path))
+
+
+def _by_name(open_clip: Any, name: str, weights: str | Path | None) -> tuple[Any, Any]:
+    if name not in open_clip.list_models():
+        raise ValueError(
+            f"open_clip has no model {name!r}, and there is no such folder; give tiny, a folder, or "
+            f"one of {', '.join(open_clip.list_models()[:12])}, ... (open_clip.list_models())"
+        )
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if weights is None:
+        weights = "openai" if "openai" in tags else next(iter(tags), None)
+    if weights is None or not (str(weights) in tags or Path(weights).is_file()):
+        raise ValueError(
+            f"no weights {str(weights)!r} for {name}: give a file, or one of {', '.join(tags)}"
+        )
+    if str(weights) in tags:
+        what = f"the weights {weights} of {name}"
+        model = from_hub(lambda: _made(open_clip, name, str(weights)), what)
+    else:
+        model = _made(open_clip, name, str(weights))
+    return model, open_clip.get_tokenizer(name)
+
+
+def _made(open_clip: Any, name: str, weights: str | None) -> Any:
+    about = open_clip.get_pretrained_cfg(name, weights) if weights else {}
+    try:
+        return open_clip.create_model(
+            name,
+            weights,
+            # Weights of OpenAI were trained with another form of GELU than open_clip's own.
+            force_quick_gelu=bool(about.get("quick_gelu")),
+            pretrained_text=False,
+            require_pretrained=True,
+        )
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise ValueError(f"open_clip cannot load {name} from {weights}: {error}") from error

@@ -1,0 +1,105 @@
+"""What turns a CLIP embedding into prompt tokens of a SAM: the part that the paper leaves open."""
+
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from samkit.ops.fingerprint import fingerprint
+
+Tensors = dict[str, torch.Tensor]
+DECODER = "mask_decoder."
+
+
+class TextProjection(nn.Module):
+    """CLIP embeddings (N, D) to prompt tokens (N, tokens, channels): two layers with a GELU between.
+
+    The paper (app. D.5) gives the embedding to the decoder as it is, though CLIP's has 768 numbers
+    and a prompt token 256; this is what lies between. Several tokens say more to a small decoder.
+
+    clip_width: numbers of a CLIP embedding. channels: of the SAM's prompt tokens.
+    clip_name, sam_name: for whom it was trained, told in errors. decoder: tensors of a mask decoder
+    that was trained along ("mask_decoder." before each official name), or none.
+    """
+
+    def __init__(
+        self,
+        clip_width: int,
+        channels: int,
+        tokens: int = 4,
+        hidden: int = 256,
+        clip_name: str = "",
+        sam_name: str = "",
+        decoder: Tensors | None = None,
+    ) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(clip_width, hidden)
+        self.lin2 = nn.Linear(hidden, tokens * channels)
+        self.channels = channels
+        self.clip_name, self.sam_name = clip_name, sam_name
+        self.decoder = decoder or {}
+
+    def __repr__(self) -> str:
+        return f"<TextProjection {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """By its weights, and those of its decoder."""
+        return f"text-prompt-{fingerprint({**self.state_dict(), **self.decoder})}"
+
+    @property
+    def clip_width(self) -> int:
+        """Numbers of the CLIP embeddings that it takes."""
+        return self.lin1.in_features
+
+    def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
+        # An embedding has length 1, so its numbers are small; a linear layer likes them around 1.
+        scaled = embeddings * self.clip_width**0.5
+        flat: torch.Tensor = self.lin2(nn.functional.gelu(self.lin1(scaled)))
+        tokens: torch.Tensor = flat.unflatten(-1, (-1, self.channels))
+        return tokens
+
+
+def save_text_prompt(projection: TextProjection, path: str | Path) -> None:
+    """Writes a .safetensors file in half precision, with its decoder where it has one."""
+    tensors = {**projection.state_dict(), **projection.decoder}
+    half = {name: t.detach().cpu().half().contiguous() for name, t in tensors.items()}
+    about = {"clip": projection.clip_name, "sam": projection.sam_name}
+    about |= {"channels": str(projection.channels)}
+    save_file(half, path, metadata=about)
+
+
+def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
+    """A projection, ready to use: "tiny", which samkit ships, or a file of `save_text_prompt`.
+
+    Raises FileNotFoundError for no file, ValueError for a file that is none of these.
+    """
+    path = Path(name_or_path)
+    if name_or_path == "tiny":
+        path = Path(str(resources.files("samkit") / "weights" / "tiny_text_prompt.safetensors"))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no text prompt at {path}; give tiny, or a file that recipes/train_text_prompt.py wrote"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            tensors = {n: file.get_tensor(n).float() for n in file.keys()}  # noqa: SIM118
+        channels = int(about["channels"])
+        decoder = {name: t for name, t in tensors.items() if name.startswith(DECODER)}
+        projection = TextProjection(
+            tensors["lin1.weight"].shape[1],
+            channels,
+            len(tensors["lin2.bias"]) // channels,
+            len(tensors["lin1.bias"]),
+            about.get("clip", ""),
+            about.get("sam", ""),
+            decoder,
+        )
+        projection.load_state_dict({n: t for n, t in tensors.items() if n not in decoder})
+    except (SafetensorError, KeyError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        raise ValueError(f"{path} is no text prompt, or a damaged one: {error}") from error
+    return projection.eval().requires_grad_(False)

@@ -1,0 +1,121 @@
+"""Text to masks by proposals: CLIP looks at a crop of each mask and tells which phrase it shows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from samkit.clip.model import PLAIN, Clip
+from samkit.ops.square_crops import Crop
+from samkit.pipeline import Stage
+from samkit.stages.asked import ask_for, phrases_of
+from samkit.stages.mask_crops import in_batches, mask_crops
+from samkit.types import Masks, Sample
+
+NOTHING = -1.0  # similarity of a mask without a pixel, below which there is none
+
+
+@dataclass(frozen=True, repr=False)
+class RankByText(Stage):
+    """Masks get the phrase they show as their class, and how well it fits as their score.
+
+    clip: what `load_clip` gives. phrases: asked of every picture; None takes each sample's own
+        `phrases`. Class ids are places among them.
+    each: "mask" gives every mask its best phrase: open-vocabulary labels for everything mode.
+        "phrase" gives every phrase all masks, phrase after phrase, held as run lengths; behind it
+        `Top(k, per="class")` finds the k best masks of each phrase, which may share a mask.
+    scores: "similarity" is the dot product of the embeddings, -1 to 1; "probability" the softmax over
+        the sample's phrases at the temperature that the CLIP was trained with.
+    crops: how masks are cut out; the embeddings of several ways are averaged.
+    templates: sentences with {} where a phrase goes, averaged too.
+
+    Where a sample has no phrases, no mask is left. Masks are cut from all pictures of a batch together.
+    Raises ValueError for phrases that are one text or empty, and settings of other names.
+
+    >>> import samkit
+    >>> from samkit.clip import load_clip
+    >>> from samkit.stages import Embed, Proposals, Top
+    >>> sam, clip = samkit.load_sam("tiny"), load_clip("tiny")
+    >>> find = Embed(sam) | Proposals(sam) | RankByText(clip, ["a red disc"]) | Top(1)
+    """
+
+    clip: Clip
+    phrases: Sequence[str] | None = None
+    _: KW_ONLY
+    each: Literal["mask", "phrase"] = "mask"
+    scores: Literal["similarity", "probability"] = "similarity"
+    crops: tuple[Crop, ...] = (Crop(),)
+    templates: tuple[str, ...] = PLAIN
+
+    def __post_init__(self) -> None:
+        ask_for(self, self.phrases, ("image", "masks"), "masks")
+        if self.each not in ("mask", "phrase"):
+            raise ValueError(f'each is "mask" or "phrase", got {self.each!r}')
+        if self.scores not in ("similarity", "probability"):
+            raise ValueError(f'scores is "similarity" or "probability", got {self.scores!r}')
+        if not self.crops:
+            raise ValueError("crops are at least one way to cut masks out, such as (Crop(),)")
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        asked = [phrases_of(sample, self.phrases) for sample in samples]
+        known = list(dict.fromkeys(phrase for some in asked for phrase in some))
+        texts = dict(zip(known, self.clip.texts(known, self.templates), strict=True))
+        looked_at = [s if some else None for s, some in zip(samples, asked, strict=True)]
+        shown = self._embeddings([sample for sample in looked_at if sample is not None])
+        done, first = [], 0
+        for sample, some in zip(samples, asked, strict=True):
+            masks = _masks(sample)
+            count = len(masks) if some else 0
+            table = np.full((count, len(some)), NOTHING, dtype=np.float32)
+            if count and shown is not None:
+                phrases = torch.stack([texts[phrase] for phrase in some])
+                table = (shown[first : first + count] @ phrases.T).numpy()
+                table[masks.areas() == 0] = NOTHING
+            first += count
+            ranked = self._ranked(masks[:count], table)
+            done.append(sample.replace(masks=ranked, phrases=self._written(sample)))
+        return done
+
+    def _written(self, sample: Sample) -> Sequence[str] | None:
+        return sample.phrases if self.phrases is None else self.phrases
+
+    def _embeddings(self, samples: Sequence[Sample]) -> torch.Tensor | None:
+        """(all masks of all samples, D), of length 1; None where there are no masks."""
+        side, total = self.clip.image_size, None
+        for how in self.crops:
+            found = in_batches(self._cut(samples, side, how), self.clip.images)
+            if found is None:
+                return None
+            total = found if total is None else total + found
+        assert total is not None
+        return torch.nn.functional.normalize(total, dim=-1)
+
+    def _cut(self, samples: Sequence[Sample], side: int, how: Crop) -> Iterator[NDArray[np.uint8]]:
+        for sample in samples:
+            if len(_masks(sample)):
+                yield from mask_crops(sample.image, _masks(sample), side, how)
+
+    def _ranked(self, masks: Masks, table: NDArray[np.float32]) -> Masks:
+        """The masks with classes and scores from their (masks, phrases) similarities."""
+        count, phrases = table.shape
+        values = self._softmax(table) if self.scores == "probability" else table
+        if self.each == "phrase":
+            pairs = masks.with_run_lengths()[np.tile(np.arange(count), phrases)]
+            classes = np.repeat(np.arange(phrases), count)
+            return pairs.replace(scores=values.T.flatten(), class_ids=classes)
+        classes = table.argmax(axis=1) if count else np.zeros(0, dtype=np.int64)
+        return masks.replace(scores=values[np.arange(count), classes], class_ids=classes)
+
+    def _softmax(self, table: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = torch.from_numpy(table) / self.clip.temperature
+        shares = logits.softmax(dim=1) * torch.from_numpy(table > NOTHING)
+        return np.asarray(shares.numpy(), dtype=np.float32)
+
+
+def _masks(sample: Sample) -> Masks:
+    if sample.masks is None:
+        raise ValueError(f"sample {sample.id!r} has no masks to rank; put Proposals(sam) before")
+    return sample.masks

@@ -1,0 +1,176 @@
+"""The recipes about text, run on next to nothing."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+import typer
+from PIL import Image
+
+from samkit import load_sam
+from samkit.clip import Clip
+from samkit.clip.projection import DECODER, TextProjection, load_text_prompt
+from samkit.data import shapes
+from samkit.stages import Embed, Proposals, RankByText, Segment, TextPrompt
+from samkit.testing import example_samples
+
+ROOT = Path(__file__).parents[2]
+pytest.importorskip("open_clip")
+
+
+def recipe(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "recipes" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("route", ["prompt", "rank"])
+def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None:
+    recipe("text_to_mask").main(route=route, limit=1, points_per_side=4, out=tmp_path, device="cpu")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["errors"] == 0 and summary["metrics"]["phrases"] > 2
+    assert 0 <= summary["metrics"]["hit"] <= summary["metrics"]["reachable"] <= 1
+    assert "mIoU" in capsys.readouterr().out
+
+
+def test_unseen_phrases_are_some_of_all() -> None:
+    read = recipe("text_to_mask").read
+    every, unseen = read("shapes", 12, False), read("shapes", 12, True)
+    counts = [sum(len(sample.phrases) for sample in some) for some in (every, unseen)]
+    assert 0 < counts[1] < counts[0] / 3
+    assert set(unseen[3].phrases) <= set(every[3].phrases)
+
+
+def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "scene.png"
+    path.parent.mkdir()
+    Image.fromarray(shapes(1)[0].image).save(path)
+    main, out = recipe("text_to_mask").main, tmp_path / "out"
+    for data in (path, path.parent):
+        main(
+            ["a red disc", "a bar"],
+            data=str(data),
+            points_per_side=3,
+            out=out / data.name,
+            device="cpu",
+        )
+        found = json.loads(next((out / data.name / "masks").iterdir()).read_text())
+        assert found["phrases"] == ["a red disc", "a bar"]
+        assert [m["phrase"] for m in found["masks"]] != [] and len(found["masks"]) == 2
+        assert {m["phrase"] for m in found["masks"]} == {"a red disc", "a bar"}
+        assert np.asarray(Image.open(out / data.name / "overlays" / "scene.png")).std() > 1
+    with pytest.raises(typer.BadParameter, match="say what to look for"):
+        main(data=str(path), out=out)
+
+
+def test_likeness_is_drawn_and_measured(tmp_path: Path) -> None:
+    module = recipe("mask_similarity")
+    module.main(scenes=2, pictures=1, out=tmp_path, device="cpu")
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert set(found) == {"class", "texture", "class and texture"}
+    assert all(0 <= numbers["AP"] <= 1 for numbers in found.values() if numbers["queries"])
+    assert np.asarray(Image.open(tmp_path / "figure.png")).std() > 1
+
+
+def test_average_precision_by_hand() -> None:
+    precision = recipe("mask_similarity").precision
+    alike = np.array([True, False, True, False])
+    assert precision(np.array([4.0, 3.0, 2.0, 1.0]), alike) == pytest.approx((1 + 2 / 3) / 2)
+    assert precision(np.array([1.0, 2.0, 3.0, 4.0]), alike) == pytest.approx((1 / 2 + 2 / 4) / 2)
+
+
+def test_a_pair_is_trained_kept_and_continued(tmp_path: Path, capsys) -> None:
+    main = recipe("train_clip").main
+    main(scenes=3, steps=2, batch=8, texts=4, out=tmp_path)
+    assert "step 2: loss" in capsys.readouterr().out
+    main(
+        scenes=3, steps=1, batch=8, texts=4, start=tmp_path / "tiny_clip.safetensors", out=tmp_path
+    )
+    config = json.loads((tmp_path / "tiny_clip.json").read_text())
+    assert config["model"]["vision_cfg"]["image_size"] == config["preprocess"]["size"] == 64
+
+
+def test_nothing_held_out_is_learned_from() -> None:
+    module = recipe("train_clip")
+    learned = module.examples(list(shapes(6)))
+    assert learned and not any(module.held_out(one.caption) for one in learned)
+    truth = module.fitting(["a disc", "a red disc"], [])
+    assert truth.shape == (0,)
+    phrases = {module.asked("a red striped disc", np.random.default_rng(i)) for i in range(600)}
+    assert {"a disc", "red disc", "the red object", "a striped disc"} <= phrases
+
+
+def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
+    """Three steps, of which the last is made after a stop; the shipped SAM's encoder stays as it is."""
+    main = recipe("train_text_prompt").main
+    small = {"pool": 1, "images": 1, "prompts": 2, "tokens": 2, "device": "cpu", "out": tmp_path}
+    main(steps=2, **small)
+    before = load_text_prompt(tmp_path / "text_prompt.safetensors")
+    main(steps=3, **small)
+    after = load_text_prompt(tmp_path / "text_prompt.safetensors")
+    assert "going on after step 2" in capsys.readouterr().out
+    assert after.name != before.name and after.decoder
+    main(steps=1, **{**small, "out": tmp_path / "alone"}, train_what="projection")
+    assert not load_text_prompt(tmp_path / "alone/text_prompt.safetensors").decoder
+
+
+def test_held_out_combinations_are_never_asked_for_in_training() -> None:
+    module = recipe("train_text_prompt")
+    draw = module.SeenShapes(64)
+    for number in range(5):
+        image, masks = draw(np.random.default_rng(number))
+        scene = module.render_scene(
+            module.TRAINING_SEED, int(np.random.default_rng(number).integers(2**31)), 64
+        )
+        kept = [not module.held_out(caption) for caption in scene.captions]
+        np.testing.assert_array_equal(masks, scene.masks[kept])
+        np.testing.assert_array_equal(image, scene.image)
+
+
+@pytest.mark.slow
+def test_public_models_go_through_both_routes(tmp_path: Path) -> None:
+    """An open_clip ViT-B-32 built without weights: shapes, batches, and the routes end to end."""
+    import open_clip
+
+    torch.manual_seed(0)
+    model = open_clip.create_model("ViT-B-32", pretrained=None)
+    clip = Clip(model, open_clip.get_tokenizer("ViT-B-32"), "random-ViT-B-32")
+    assert clip.image_size == 224 and clip.width == 512
+    sam, samples = load_sam("tiny", device="cpu"), example_samples()
+    rank = Embed(sam) | Proposals(sam, points_per_side=2, pred_iou_thresh=0) | RankByText(clip)
+    projection = TextProjection(512, sam.config.channels, clip_name=clip.name).eval()
+    prompt = Embed(sam) | TextPrompt(clip, projection=projection) | Segment(sam)
+    for find in (rank, prompt):
+        together, alone = find(samples), [find([sample])[0] for sample in samples]
+        for a, b in zip(together, alone, strict=True):
+            assert len(a.masks) == len(b.masks)
+            np.testing.assert_allclose(a.masks.scores, b.masks.scores, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_training_takes_steps_on_photographs(
+    test_data: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """The machinery alone: twenty steps with a ViT-B-32 of random weights, thrown away."""
+    import open_clip
+
+    folder = test_data.parent / "train" / "coco_train_mini"
+    if not folder.is_dir():
+        pytest.skip(f"wants {folder}")
+    module = recipe("train_text_prompt")
+    torch.manual_seed(0)
+    model = open_clip.create_model("ViT-B-32", pretrained=None)
+    clip = Clip(model, open_clip.get_tokenizer("ViT-B-32"), "random-ViT-B-32")
+    monkeypatch.setattr(module, "load_clip", lambda *_: clip)
+    module.main(
+        data=[str(folder)], steps=20, pool=0, images=1, prompts=2, train_what="all", device="cpu",
+        out=tmp_path,
+    )  # fmt: skip
+    found = load_text_prompt(tmp_path / "text_prompt.safetensors")
+    assert found.clip_width == 512 and any(n.startswith(DECODER) for n in found.decoder)
+    assert load_sam(tmp_path / "sam.safetensors", device="cpu").config.image_size == 256

@@ -1,0 +1,128 @@
+"""Proposals ranked by what CLIP sees in them."""
+
+import numpy as np
+import pytest
+import torch
+
+from samkit.ops.square_crops import Crop, square_crop
+from samkit.stages import GroundTruthBoxes, RankByText, Top
+from samkit.testing import check_stage, example_samples
+from samkit.types import Masks, Sample
+from tests.clip_models import small_clip
+from tests.stand_ins import Encode, FillBoxes
+
+CLIP = small_clip()
+PHRASES = ["a red disc", "a blue square", "sea"]
+MASKS = GroundTruthBoxes() | Encode() | FillBoxes()
+
+
+def masked(sample: Sample) -> Sample:
+    return sample.replace(masks=Masks.from_binary(sample.annotations.binary()))
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        RankByText(CLIP, PHRASES),
+        RankByText(CLIP),
+        RankByText(CLIP, each="phrase", scores="probability"),
+        RankByText(CLIP, PHRASES, crops=(Crop(1.0, masked=True), Crop(2.0)), templates=("the {}",)),
+        RankByText(CLIP, []),
+    ],
+)
+def test_the_laws(stage: RankByText) -> None:
+    check_stage(stage, before=MASKS)
+
+
+def test_scores_are_the_similarities_of_crops_and_texts() -> None:
+    samples = [masked(sample) for sample in example_samples()[:2]]
+    ranked = RankByText(CLIP, PHRASES, crops=(Crop(1.5, masked=True),))(samples)
+    texts = CLIP.texts(PHRASES)
+    for sample, answer in zip(samples, ranked, strict=True):
+        truth = sample.annotations
+        crops = [
+            square_crop(sample.image, box, 32, 1.5, mask)
+            for box, mask in zip(truth.boxes, truth.binary(), strict=True)
+        ]
+        table = (CLIP.images(crops) @ texts.T).numpy()
+        np.testing.assert_array_equal(answer.masks.class_ids, table.argmax(axis=1))
+        np.testing.assert_allclose(answer.masks.scores, table.max(axis=1), atol=1e-6)
+        assert answer.phrases == tuple(PHRASES)
+        assert answer.masks.rle() == sample.masks.rle()
+
+
+def test_each_phrase_has_all_masks_and_top_takes_its_best() -> None:
+    samples = [masked(sample) for sample in example_samples()]
+    by_mask = RankByText(CLIP, PHRASES)(samples)
+    by_phrase = RankByText(CLIP, PHRASES, each="phrase")(samples)
+    for plain, pairs in zip(by_mask, by_phrase, strict=True):
+        count = len(plain.masks)
+        assert pairs.masks.rle() == plain.masks.rle() * 3
+        table = pairs.masks.scores.reshape(3, count)
+        assert pairs.masks.class_ids.tolist() == sorted([0, 1, 2] * count)
+        if count:
+            np.testing.assert_allclose(table.max(axis=0), plain.masks.scores, atol=1e-6)
+    best = Top(1, per="class")(by_phrase)[0].masks
+    assert sorted(best.class_ids.tolist()) == [0, 1, 2]
+    np.testing.assert_allclose(
+        np.sort(best.scores), np.sort(by_phrase[0].masks.scores.reshape(3, -1).max(axis=1))
+    )
+
+
+def test_probabilities_are_a_softmax_over_the_sample_own_phrases() -> None:
+    [sample] = [masked(example_samples()[0])]
+    [plain] = RankByText(CLIP, each="phrase")([sample])
+    [shares] = RankByText(CLIP, each="phrase", scores="probability")([sample])
+    table = torch.from_numpy(plain.masks.scores.reshape(2, 3))
+    expected = (table / CLIP.temperature).softmax(dim=0).numpy()
+    np.testing.assert_allclose(shares.masks.scores.reshape(2, 3), expected, atol=1e-6)
+
+
+def test_phrases_of_their_own_change_nothing_for_the_others() -> None:
+    """Acceptance: a batch with different numbers of phrases per image is the same as one by one."""
+    samples = [masked(sample) for sample in example_samples()]
+    numbers = (3, 0, 2, 1, 2)
+    asked = [
+        s.replace(phrases=(PHRASES * 2)[i : i + n])
+        for i, (s, n) in enumerate(zip(samples, numbers, strict=True))
+    ]
+    for each in ("mask", "phrase"):
+        stage = RankByText(CLIP, each=each)
+        together, alone = stage(asked), [stage([sample])[0] for sample in asked]
+        for a, b in zip(together, alone, strict=True):
+            assert a.masks.rle() == b.masks.rle()
+            np.testing.assert_array_equal(a.masks.class_ids, b.masks.class_ids)
+            np.testing.assert_allclose(a.masks.scores, b.masks.scores, atol=1e-6)
+        assert len(together[1].masks) == 0  # nothing was asked
+
+
+def test_an_empty_mask_is_the_last_choice() -> None:
+    sample = masked(example_samples()[0])
+    empty = Masks.from_binary(np.zeros((1, *sample.image.shape[:2]), dtype=bool))
+    masks = Masks.concat([empty.replace(frame=sample.masks.frame), sample.masks])
+    for scores, least in (("similarity", -1.0), ("probability", 0.0)):
+        [ranked] = RankByText(CLIP, PHRASES, scores=scores)([sample.replace(masks=masks)])
+        assert ranked.masks.scores[0] == least and (ranked.masks.scores[1:] > least).all()
+
+
+def test_settings_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"write \['a dog'\]"):
+        RankByText(CLIP, "a dog")
+    with pytest.raises(ValueError, match='each is "mask" or "phrase"'):
+        RankByText(CLIP, each="class")
+    with pytest.raises(ValueError, match="scores is"):
+        RankByText(CLIP, scores="logit")
+    with pytest.raises(ValueError, match="at least one way"):
+        RankByText(CLIP, crops=())
+    with pytest.raises(ValueError, match="1 or more"):
+        Crop(0.5)
+    with pytest.raises(ValueError, match="at least one word"):
+        RankByText(CLIP, [""])([masked(example_samples()[0])])
+
+
+def test_it_tells_its_settings() -> None:
+    text = repr(RankByText(CLIP, ["a dog"], crops=(Crop(2.0, masked=True),)))
+    assert text.startswith("RankByText(<small-0>, phrases=('a dog',)")
+    assert "Crop(context=2.0, masked=True)" in text
+    assert RankByText(CLIP).reads == ("image", "masks", "phrases")
+    assert RankByText(CLIP, ["a"]).writes == ("masks", "phrases")

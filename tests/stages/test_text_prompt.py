@@ -1,0 +1,160 @@
+"""CLIP's embedding of a phrase as the prompt."""
+
+import numpy as np
+import pytest
+import torch
+
+from samkit import Prompts, load_sam
+from samkit.clip.projection import (
+    DECODER,
+    TextProjection,
+    load_text_prompt,
+    save_text_prompt,
+)
+from samkit.stages import Embed, Segment, TextPrompt, text_sam
+from samkit.stages.segment import num_parts
+from samkit.testing import check_stage, example_samples
+from tests.clip_models import small_clip
+
+CLIP = small_clip()
+PHRASES = ["a red disc", "a blue square"]
+
+
+@pytest.fixture(scope="module")
+def sam():
+    return load_sam("tiny", device="cpu")
+
+
+def small_projection(decoder=None) -> TextProjection:
+    torch.manual_seed(0)
+    made = TextProjection(16, 128, 3, 8, "small-0", "tiny", decoder)
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def projection() -> TextProjection:
+    return small_projection()
+
+
+def test_the_laws(sam, projection) -> None:
+    check_stage(TextPrompt(CLIP, PHRASES, projection=projection))
+    check_stage(TextPrompt(CLIP, projection=projection))
+    check_stage(TextPrompt(CLIP, [], projection=projection))
+    check_stage(Embed(sam) | TextPrompt(CLIP, projection=projection) | Segment(sam))
+
+
+def test_tokens_are_the_projection_of_the_text(projection) -> None:
+    samples = TextPrompt(CLIP, PHRASES, projection=projection)(example_samples()[:2])
+    expected = projection(CLIP.texts(PHRASES))
+    for sample in samples:
+        assert sample.prompts.class_ids.tolist() == [0, 1] and sample.phrases == tuple(PHRASES)
+        torch.testing.assert_close(torch.stack(sample.prompts.embeddings), expected)
+        assert sample.prompts.points is None and sample.prompts.boxes is None
+    assert num_parts(samples[0].prompts).tolist() == [1, 1]  # so Segment takes the best of three
+
+
+def test_the_decoder_reads_the_tokens(sam, projection) -> None:
+    find = Embed(sam) | TextPrompt(CLIP, PHRASES, projection=projection) | Segment(sam)
+    [sample] = find([example_samples()[0]])
+    prompts = Prompts(embeddings=tuple(projection(CLIP.texts(PHRASES))))
+    [answer] = sam.decode(sam.encode([sample.image]), [prompts])
+    best = answer.predicted_iou.reshape(2, 3).max(axis=1)
+    np.testing.assert_allclose(sample.masks.scores, best, atol=1e-5)
+    assert sample.masks.class_ids.tolist() == [0, 1]
+
+
+def test_different_numbers_of_phrases_are_the_same_one_by_one(sam, projection) -> None:
+    """Acceptance line 4, for the paper's route."""
+    find = Embed(sam) | TextPrompt(CLIP, projection=projection) | Segment(sam)
+    samples = [
+        sample.replace(phrases=["a red disc", "sea", "a blue square"][:count])
+        for sample, count in zip(example_samples(), (3, 0, 1, 2, 3), strict=True)
+    ]
+    for a, b in zip(find(samples), [find([sample])[0] for sample in samples], strict=True):
+        assert len(a.masks) == len(a.phrases)
+        np.testing.assert_allclose(a.masks.scores, b.masks.scores, atol=1e-5)
+        assert (a.masks.binary() != b.masks.binary()).mean() <= 1e-4 if len(a.masks) else True
+
+
+def test_points_help_the_phrase_they_name(projection) -> None:
+    sample = example_samples()[0]
+    clicks = Prompts.from_points([[16, 20], [9, 9]]).replace(class_ids=np.array([1, 1]))
+    stage = TextPrompt(CLIP, PHRASES, projection=projection, with_points=True)
+    [helped] = stage([sample.replace(prompts=clicks)])
+    assert helped.prompts.class_ids.tolist() == [1, 1, 0]
+    assert helped.prompts.num_points.tolist() == [1, 1, 0]
+    tokens = projection(CLIP.texts(PHRASES))
+    for given, place in zip(helped.prompts.embeddings, (1, 1, 0), strict=True):
+        torch.testing.assert_close(given, tokens[place])
+    assert num_parts(helped.prompts).tolist() == [2, 2, 1]
+    check_stage(stage, samples=[s.replace(prompts=clicks[:0]) for s in example_samples()])
+    for wrong in (clicks.replace(class_ids=None), clicks.replace(class_ids=np.array([0, 2]))):
+        with pytest.raises(ValueError, match="which by class_ids from 0 to 1"):
+            stage([sample.replace(prompts=Prompts(**wrong._given()))])
+    scored = clicks.replace(scores=[0.5, 0.6])
+    [helped] = stage([sample.replace(prompts=scored)])
+    assert helped.prompts.scores.tolist() == pytest.approx([0.5, 0.6, 1.0])
+
+
+def test_a_projection_of_another_clip_is_refused() -> None:
+    for other in (
+        TextProjection(17, 128, clip_name="small-0"),
+        TextProjection(16, 128, clip_name="another"),
+    ):
+        with pytest.raises(ValueError, match="numbers of .*, and small-0 gives 16 of its own"):
+            TextPrompt(CLIP, PHRASES, projection=other)
+
+
+def test_another_dtype_is_the_same_clip() -> None:
+    clip, half = small_clip(), small_clip()
+    clip.name, half.name = "x-12345678-float32-open_clip", "x-12345678-float16-open_clip"
+    projection = TextProjection(16, 128, clip_name=half.name)
+    assert TextPrompt(clip, PHRASES, projection=projection).projection is projection
+    projection.clip_name = "x-87654321-float32-open_clip"
+    with pytest.raises(ValueError, match="train one for it"):
+        TextPrompt(clip, PHRASES, projection=projection)
+
+
+def test_saved_and_loaded(tmp_path, sam, projection) -> None:
+    tensors = {DECODER + n: t.clone() for n, t in sam.mask_decoder.state_dict().items()}
+    for decoder in (None, tensors):
+        before = small_projection(decoder)
+        path = tmp_path / "text.safetensors"
+        save_text_prompt(before, path)
+        after = load_text_prompt(path)
+        assert (after.clip_name, after.sam_name) == ("small-0", "tiny")
+        assert sorted(after.decoder) == sorted(decoder or {})
+        embeddings = CLIP.texts(PHRASES)
+        torch.testing.assert_close(after(embeddings), before(embeddings), atol=2e-3, rtol=2e-3)
+        assert after.name.startswith("text-prompt-")
+    with pytest.raises(FileNotFoundError, match="no text prompt at"):
+        load_text_prompt(tmp_path / "none.safetensors")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="no text prompt, or a damaged one"):
+        load_text_prompt(path)
+
+
+def test_a_decoder_of_its_own_shares_the_encoder(sam) -> None:
+    tensors = {DECODER + n: t + 0.01 for n, t in sam.mask_decoder.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in sam.state_dict().items()}
+    projection = small_projection(tensors)
+    with pytest.warns(UserWarning, match=f"trained along with tiny, and this is {sam.name}"):
+        reader = text_sam(sam, projection)
+    assert reader.image_encoder is sam.image_encoder and reader.mask_decoder is not sam.mask_decoder
+    assert reader.name == f"{sam.name}+{projection.name}"
+    weight = "iou_token.weight"
+    torch.testing.assert_close(
+        reader.mask_decoder.state_dict()[weight], sam.mask_decoder.state_dict()[weight] + 0.01
+    )
+    assert all(torch.equal(tensor, before[name]) for name, tensor in sam.state_dict().items())
+    assert text_sam(sam, small_projection()) is sam
+    cut = {name: tensor[..., :1] for name, tensor in tensors.items()}
+    with pytest.raises(ValueError, match="is for tiny, not for"):
+        text_sam(sam, small_projection(cut))
+
+
+def test_the_shipped_text_prompt_fits_the_shipped_models(sam) -> None:
+    shipped = load_text_prompt("tiny")
+    assert shipped.channels == sam.config.channels
+    assert shipped.clip_name.startswith("tiny-") and shipped.sam_name.startswith("tiny-")
+    assert text_sam(sam).name == f"{sam.name}+{shipped.name}"

@@ -1,0 +1,128 @@
+"""Teaching a SAM to read CLIP embeddings."""
+
+import numpy as np
+import pytest
+import torch
+
+from samkit.clip.projection import TextProjection
+from samkit.ops.square_crops import square_crop
+from samkit.training.step import Batch, Loss, normalised
+from samkit.training.text import (
+    Pool,
+    crops_of_masks,
+    image_embeddings,
+    some_masks,
+    text_backward,
+    without_small_masks,
+)
+from tests.clip_models import small_clip
+from tests.training.small import scenes, small_feed, small_sam
+
+SIDE = 64
+
+
+def make_batch(clicks=(True, False)) -> Batch:
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8))
+    targets = torch.zeros(3, SIDE, SIDE, dtype=torch.bool)
+    targets[0, 5:30, 8:20] = targets[1, 40:44, 40:44] = targets[2, 10:60, 30:60] = True
+    draws = torch.from_numpy(rng.random((3, 12), dtype=np.float32))
+    return Batch(images, targets, torch.tensor([0, 0, 1]), draws, 0.5, clicks)
+
+
+def test_crops_are_the_paper_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fixed:
+        def __init__(self, chance: float) -> None:
+            self.chance = chance
+
+        def random(self) -> float:
+            return self.chance
+
+        def uniform(self, low: float, high: float) -> float:
+            assert (low, high) == (1.0, 2.0)
+            return 1.5
+
+    batch = make_batch()
+    for chance, mask in ((0.6, None), (0.4, batch.targets[2].numpy())):
+        crops = crops_of_masks(batch, 32, Fixed(chance))  # type: ignore[arg-type]
+        assert len(crops) == 3
+        expected = square_crop(batch.images[1].numpy(), (30, 10, 60, 60), 32, 1.5, mask)
+        np.testing.assert_array_equal(crops[2], expected)
+    clip, rng = small_clip(), np.random.default_rng(0)
+    assert image_embeddings(batch, clip, rng).shape == (3, 16)
+
+
+def test_small_masks_are_dropped_and_rows_chosen() -> None:
+    kept = without_small_masks(make_batch(), 0.0095)  # the second covers 16 of 4096 pixels
+    assert kept.which.tolist() == [0, 1] and len(kept.draws) == 2
+    rows = some_masks(make_batch(), torch.tensor([2, 0]))
+    assert rows.which.tolist() == [1, 0] and len(rows.images) == 2
+    torch.testing.assert_close(rows.draws[0], make_batch().draws[2])
+
+
+def test_a_pool_encodes_once_unless_the_encoder_is_taught(monkeypatch) -> None:
+    monkeypatch.setattr("samkit.training.text.ATTEMPTS", 2)
+    sam = small_sam()
+    for taught in (False, True):
+        pool = Pool(sam, scenes(), small_feed(), 0, 2, 0.0095, taught)
+        (first, embedded), (other, _), (again, same) = (pool(step) for step in (0, 1, 2))
+        assert torch.equal(first.images, again.images) and not torch.equal(
+            first.images, other.images
+        )
+        assert (same is embedded) != taught and embedded.requires_grad == taught
+        torch.testing.assert_close(same.detach(), embedded.detach())
+    fresh = Pool(sam, scenes(), small_feed(), 0, 0, 0.0095)
+    assert not torch.equal(fresh(0)[0].images, fresh(2)[0].images)
+    with pytest.raises(ValueError, match="no mask over 99.00% of the picture"):
+        Pool(sam, scenes(), small_feed(images=1), 0, 1, 0.99)(0)
+
+
+def test_gradients_reach_the_projection_and_what_is_taught_alone() -> None:
+    sam, batch = small_sam(), make_batch()
+    projection = TextProjection(16, sam.config.channels, tokens=2, hidden=8)
+    shown = torch.randn(3, 16, generator=torch.Generator().manual_seed(0))
+    sam.requires_grad_(False)
+    embedded = sam.image_encoder(normalised(batch.images))
+    outcome = text_backward(sam, embedded, batch, projection(shown), Loss(scale=1))
+    assert len(outcome.ious) == 3 and outcome.loss > 0
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in projection.parameters())
+    assert all(p.grad is None for p in sam.parameters())
+
+    sam.requires_grad_(True)
+    embedded = sam.image_encoder(normalised(batch.images))
+    text_backward(sam, embedded, batch, projection(shown), Loss(scale=1))
+    for part in (sam.image_encoder.patch_embed.proj, sam.mask_decoder.iou_token):
+        assert part.weight.grad is not None and part.weight.grad.abs().sum() > 0
+
+
+def test_the_gradient_is_that_of_the_first_round_s_loss() -> None:
+    """Without clicks one round is left; its gradient is held against a difference of losses."""
+    sam, batch = small_sam(), make_batch(clicks=())
+    sam.requires_grad_(False)
+    embedded = sam.image_encoder(normalised(batch.images)).double()
+    sam.double()
+    tokens = torch.randn(3, 2, sam.config.channels, dtype=torch.float64, requires_grad=True)
+    text_backward(sam, embedded, batch, tokens, Loss(scale=1))
+    step, way = 1e-5, torch.randn_like(tokens)
+    with torch.no_grad():
+        moved = [tokens + sign * step * way for sign in (1, -1)]
+    ends = [
+        text_backward(sam, embedded, batch, t.requires_grad_(), Loss(scale=1)).loss for t in moved
+    ]
+    assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(
+        float((tokens.grad * way).sum()), rel=1e-3
+    )
+
+
+def test_a_few_steps_learn_to_tell_two_masks_apart() -> None:
+    sam, batch = small_sam(), some_masks(make_batch(clicks=()), torch.tensor([0, 2]))
+    projection = TextProjection(16, sam.config.channels, tokens=2, hidden=16)
+    shown = torch.eye(16)[:2]
+    optimizer = torch.optim.Adam([*projection.parameters(), *sam.parameters()], 3e-3)
+    losses = []
+    for _ in range(30):
+        embedded = sam.image_encoder(normalised(batch.images))
+        losses.append(text_backward(sam, embedded, batch, projection(shown), Loss(scale=1)).loss)
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < 0.8 * losses[0]
