@@ -156,6 +156,45 @@ def edges(
     typer.echo(f"{model.name}: edges of {len(answer.masks)} masks on {share:.1%} of {out}")
 
 
+@app.command()
+def demo(
+    sam: Annotated[str, typer.Option(help="tiny, vit_b, vit_l, vit_h, or a file.")] = "tiny",
+    clip: Annotated[str, typer.Option(help="tiny, a model of open_clip, or none.")] = "tiny",
+    clip_weights: Annotated[str | None, typer.Option(help="A tag of open_clip, or a file.")] = None,
+    prompt: Annotated[str, typer.Option(help="Text prompt: tiny, or a file.")] = "tiny",
+    points_per_side: Annotated[int | None, typer.Option(help="Of everything mode.")] = None,
+    host: Annotated[str, typer.Option(help="127.0.0.1 is for this machine alone.")] = "127.0.0.1",
+    port: int = 7860,
+    megapixels: Annotated[float, typer.Option(help="Largest picture that is taken.")] = 50,
+    seconds: Annotated[float, typer.Option(help="Most that one answer may take.")] = 120,
+    device: str = "auto",
+    dtype: str = "float32",
+) -> None:
+    """A page for clicks, boxes, phrases and everything mode on a picture of yours."""
+    from samkit.clip import load_clip
+    from samkit.clip.projection import load_text_prompt
+    from samkit.demo.answers import Answers, Limits
+    from samkit.ops.optional import require
+
+    try:
+        require("gradio", extra="demo")
+        from samkit.demo.page import serve
+
+        answers = Answers(
+            load_sam(sam, device, dtype),
+            None if clip == "none" else load_clip(clip, clip_weights, device, dtype),
+            None if clip == "none" else load_text_prompt(prompt),
+            points_per_side=points_per_side or (16 if sam == "tiny" else 32),
+            weak=sam == "tiny",
+            limits=Limits(pixels=int(megapixels * 1e6), seconds=seconds),
+        )
+        typer.echo(f"{answers.sam.name}: http://{host}:{port} (Ctrl-C ends it)")
+        serve(answers, host, port)
+    except (ValueError, OSError, ImportError) as error:
+        typer.echo(f"samkit: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
 def golden_scores(
     name: str, weights: Path | None, picture: Path | None, device: str
 ) -> list[golden.Finding]:

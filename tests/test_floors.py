@@ -15,7 +15,8 @@ FLOORS = [
     {"stages"},
     {"evaluation", "drawing", "testing"},
     {"training", "distributed", "export"},
-    {"cli", "demo"},
+    {"demo"},
+    {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 OUTSIDE = ("recipes", "benchmarks", "tests")
