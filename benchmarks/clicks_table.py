@@ -32,7 +32,7 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
     ),
     "davis_interactive": lambda root: readers.davis_interactive(root / "davis_interactive"),
     "coco_mval": lambda root: readers.coco_mval(root / "coco_mval"),
-    "lvis": lambda root: sa23("lvis", root),
+    "lvis_v0.5_subset": lambda root: readers.lvis(root / "lvis_v0.5_subset"),
     "ade20k": lambda root: sa23("ade20k", root, split="training"),
     "cwfid": lambda root: readers.cwfid(root / "cwfid"),
     "bbbc038v1": lambda root: sa23("bbbc038v1", root),
