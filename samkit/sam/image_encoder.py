@@ -8,6 +8,9 @@ from torch import nn
 
 from samkit.sam.layers import LayerNorm2d, Mlp
 
+# Logits of the attention that exist together: on a CPU what its cache holds (16 MB).
+LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 30}
+
 
 class ImageEncoder(nn.Module):
     """(B, 3, S, S) normalised pixels to (B, out_channels, S / patch, S / patch) image embeddings.
@@ -56,53 +59,80 @@ class Block(nn.Module):
 
     def __init__(self, width: int, num_heads: int, mlp_dim: int, grid: int, window: int) -> None:
         super().__init__()
-        self.window = window
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = RelativeAttention(width, num_heads, window or grid)
+        self.attn = RelativeAttention(width, num_heads, grid, window)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = Mlp(width, mlp_dim, nn.GELU())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.norm1(x)
-        if self.window:
-            windows, padded_size = to_windows(y, self.window)
-            y = from_windows(self.attn(windows), self.window, padded_size, x.shape[1:3])
-        else:
-            y = self.attn(y)
-        x = x + y
+        x = x + self.attn(self.norm1(x))
         out: torch.Tensor = x + self.mlp(self.norm2(x))
         return out
 
 
 class RelativeAttention(nn.Module):
-    """Self-attention over a square of `side` x `side` tokens with decomposed relative positions.
+    """Self-attention with decomposed relative positions, over a square of tokens.
+
+    grid: side of the whole. window: side of the windows within which tokens attend; 0 for no windows.
 
     The logit of query (qh, qw) and key (kh, kw) is q.k / sqrt(d) + q.Rh[qh - kh] + q.Rw[qw - kw];
     the two position terms use the unscaled query.
     """
 
-    def __init__(self, width: int, num_heads: int, side: int) -> None:
+    def __init__(self, width: int, num_heads: int, grid: int, window: int) -> None:
         super().__init__()
         self.num_heads = num_heads
+        self.window = window
+        side = window or grid
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, width // num_heads))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, width // num_heads))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, H, W, C) tokens to the same.
+
+        Windows that reach over the edge see zeros there, which are attended to like any token, as in
+        the official code. All of them have the same query, key and value: they are worked out once.
+        """
         batch, height, width, channels = x.shape
-        tokens = height * width
-        qkv = self.qkv(x).view(batch, tokens, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)  # each (batch, heads, tokens, head width)
-        grid = q.reshape(batch, self.num_heads, height, width, -1)
-        rel_h = torch.einsum("bnhwc,hkc->bnhwk", grid, _table(self.rel_pos_h, height))
-        rel_w = torch.einsum("bnhwc,wkc->bnhwk", grid, _table(self.rel_pos_w, width))
-        bias = (rel_h[..., :, None] + rel_w[..., None, :]).reshape(
-            batch, self.num_heads, tokens, tokens
-        )
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        mixed: torch.Tensor = self.proj(out.transpose(1, 2).reshape(batch, height, width, channels))
-        return mixed
+        tokens, window = x.flatten(1, 2), self.window
+        if not window:
+            mixed = self._attend(self.qkv(tokens), height, width)
+        else:
+            places = window_places(height, width, window, x.device)
+            qkv = self.qkv(F.pad(tokens, (0, 0, 0, 1))).index_select(1, places.flatten())
+            mixed = self._attend(qkv.view(batch * len(places), window**2, -1), window, window)
+            back = places.flatten().argsort()[: height * width]
+            mixed = mixed.view(batch, -1, channels).index_select(1, back)
+        out: torch.Tensor = self.proj(mixed)
+        return out.view(x.shape)
+
+    def _attend(self, qkv: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """(B, height * width, 3 C) queries, keys and values to (B, height * width, C)."""
+        batch, tokens, _ = qkv.shape
+        q, k, v = qkv.view(batch, tokens, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q = q.unflatten(2, (height, width))
+        # Contiguous, or their sum would have to be copied: of all tensors here by far the largest.
+        rel_h = torch.einsum("bnhwc,hkc->bnhwk", q, _table(self.rel_pos_h, height)).contiguous()
+        rel_w = torch.einsum("bnhwc,wkc->bnhwk", q, _table(self.rel_pos_w, width)).contiguous()
+        limit = LOGITS_AT_ONCE.get(qkv.device.type, 1 << 28)
+        row = batch * width * tokens
+        heads = []
+        for n in _slices(self.num_heads, limit // (height * row)):
+            rows = []
+            for h in _slices(height, limit // row):
+                bias = rel_h[:, n, h, :, :, None] + rel_w[:, n, h, :, None, :]
+                mask = bias.flatten(4).flatten(2, 3)
+                asked = q[:, n, h].flatten(2, 3)
+                rows.append(F.scaled_dot_product_attention(asked, k[:, n], v[:, n], mask))
+            heads.append(torch.cat(rows, dim=2))
+        return torch.cat(heads, dim=1).transpose(1, 2).flatten(2)
+
+
+def _slices(length: int, step: int) -> list[slice]:
+    step = max(1, step)
+    return [slice(start, start + step) for start in range(0, length, step)]
 
 
 def _table(rel_pos: torch.Tensor, side: int) -> torch.Tensor:
@@ -111,24 +141,13 @@ def _table(rel_pos: torch.Tensor, side: int) -> torch.Tensor:
     return rel_pos[index[:, None] - index[None, :] + side - 1]
 
 
-def to_windows(x: torch.Tensor, window: int) -> tuple[torch.Tensor, tuple[int, int]]:
-    """(B, H, W, C) to (B * windows, window, window, C), zero-padded at the bottom and right.
+def window_places(height: int, width: int, window: int, device: torch.device) -> torch.Tensor:
+    """(windows, window * window): which token stands where; `height * width` where there is none.
 
-    The padding comes after the norm and is attended to like any token, as in the official code.
+    >>> window_places(2, 3, 2, torch.device("cpu")).tolist()
+    [[0, 1, 3, 4], [2, 6, 5, 6]]
     """
-    batch, height, width, channels = x.shape
-    x = F.pad(x, (0, 0, 0, -width % window, 0, -height % window))
-    height, width = x.shape[1:3]
-    x = x.view(batch, height // window, window, width // window, window, channels)
-    return x.transpose(2, 3).reshape(-1, window, window, channels), (height, width)
-
-
-def from_windows(
-    windows: torch.Tensor, window: int, padded_size: tuple[int, int], size: torch.Size
-) -> torch.Tensor:
-    """What `to_windows` did, undone: (B, H, W, C) without the padding."""
-    height, width = padded_size
-    channels = windows.shape[-1]
-    x = windows.view(-1, height // window, width // window, window, window, channels)
-    x = x.transpose(2, 3).reshape(-1, height, width, channels)
-    return x[:, : size[0], : size[1]]
+    tokens = torch.arange(height * width, device=device).view(1, height, width)
+    right, bottom = -width % window, -height % window
+    tokens = F.pad(tokens, (0, right, 0, bottom), value=height * width)[0]
+    return tokens.unfold(0, window, window).unfold(1, window, window).flatten(2).flatten(0, 1)

@@ -14,9 +14,11 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        last = x.permute(0, 2, 3, 1)
-        normed = F.layer_norm(last, last.shape[-1:], self.weight, self.bias, eps=1e-6)
-        return normed.permute(0, 3, 1, 2)
+        return self.last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def last(self, x: torch.Tensor) -> torch.Tensor:
+        """The same for channels that stand last, (..., C)."""
+        return F.layer_norm(x, x.shape[-1:], self.weight, self.bias, eps=1e-6)
 
 
 class Mlp(nn.Module):

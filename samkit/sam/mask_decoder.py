@@ -54,21 +54,43 @@ class MaskDecoder(nn.Module):
         positions: (1, C, h, w). sparse: (B, T, C) prompt tokens.
         mask_tokens: which of the mask tokens are wanted; 0 is the single mask, the rest multimask.
         """
-        batch, channels, height, width = image.shape
+        batch, _, height, width = image.shape
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(batch, -1, -1), sparse], dim=1)
-        tokens, pixels = self.transformer(
-            image.flatten(2).transpose(1, 2), positions.flatten(2).transpose(1, 2), tokens
-        )
+        # Contiguous once, or every layer of the transformer would copy its input anew.
+        cells, places = (x.flatten(2).transpose(1, 2).contiguous() for x in (image, positions))
+        tokens, pixels = self.transformer(cells, places, tokens)
         iou_token, masks = tokens[:, 0], tokens[:, 1 : len(own)]
-        image = pixels.transpose(1, 2).view(batch, channels, height, width)
-        upscaled = self.output_upscaling(image)
         wanted = range(len(self.output_hypernetworks_mlps))[mask_tokens]
         kernels = torch.stack(
-            [self.output_hypernetworks_mlps[i](masks[:, i]) for i in wanted], dim=1
+            [self.output_hypernetworks_mlps[i](masks[:, i]) for i in wanted], dim=-1
         )
-        logits = (kernels @ upscaled.flatten(2)).reshape(batch, len(wanted), *upscaled.shape[2:])
+        logits = self._upscale(pixels) @ kernels  # (B, h w 16, M)
+        # The 16 are the rows and columns of the first doubling, then those of the second.
+        logits = logits.view(batch, height, width, 2, 2, 2, 2, len(wanted))
+        logits = logits.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(
+            batch, len(wanted), 4 * height, 4 * width
+        )
         return logits, self.iou_prediction_head(iou_token)[:, mask_tokens]
+
+    def _upscale(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, h w, C) to (B, h w 16, C / 8): each cell's sixteen, one after the other.
+
+        A transposed convolution whose stride is its size is a matrix product for each cell.
+        """
+        first, norm, activation, second, last = self.output_upscaling
+        assert isinstance(norm, LayerNorm2d)
+        pixels = activation(norm.last(_spread(pixels, first)))
+        upscaled: torch.Tensor = last(_spread(pixels, second)).flatten(1, 3)
+        return upscaled
+
+
+def _spread(x: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    """(..., C) to (..., 4, D): what a 2 x 2 transposed convolution of stride 2 makes of each cell."""
+    assert isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None
+    weight = layer.weight.permute(0, 2, 3, 1).flatten(1)  # (C, 4 D)
+    spread: torch.Tensor = F.linear(x, weight.T, layer.bias.repeat(4)).unflatten(-1, (4, -1))
+    return spread
 
 
 class TwoWayTransformer(nn.Module):
@@ -139,7 +161,12 @@ class TwoWayLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose inner width may be smaller than its inputs'."""
+    """Multi-head attention whose inner width may be smaller than its inputs'.
+
+    Between an image's thousands of cells and a prompt's handful of tokens the cells are not projected:
+    their projections are linear, so they are applied to the tokens instead, which gives the same
+    numbers up to rounding at half the work.
+    """
 
     def __init__(self, width: int, inner_width: int, num_heads: int) -> None:
         super().__init__()
@@ -150,15 +177,58 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner_width, width)
 
     def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        out = F.scaled_dot_product_attention(
-            self._heads(self.q_proj(q)), self._heads(self.k_proj(k)), self._heads(self.v_proj(v))
-        )
-        mixed: torch.Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
+        """(B, n, C) queries, (B, m, C) keys and values to (B, n, C)."""
+        few, many = sorted((q.shape[1], k.shape[1]))
+        if few * self.num_heads >= min(many, self.q_proj.out_features):
+            heads = F.scaled_dot_product_attention(
+                self._heads(self.q_proj(q)),
+                self._heads(self.k_proj(k)),
+                self._heads(self.v_proj(v)),
+            )
+            mixed: torch.Tensor = self.out_proj(_side_by_side(heads))
+            return mixed
+        return self._of_few(q, k, v) if q.shape[1] == few else self._of_many(q, k, v)
+
+    def _of_few(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """Tokens look at the image. The keys' bias adds the same to all of a query's logits: no change."""
+        heads = self._heads(self.q_proj(q)) * self._scale
+        looked_for = heads @ self._split(self.k_proj.weight)  # (B, heads, n, C)
+        logits = looked_for.flatten(1, 2) @ k.transpose(1, 2)
+        seen = (logits.softmax(dim=-1) @ v).view(looked_for.shape)
+        values = seen @ self._split(self.v_proj.weight).transpose(1, 2)
+        mixed: torch.Tensor = self.out_proj(_side_by_side(values) + self.v_proj.bias)
         return mixed
 
+    def _of_many(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """The image looks at tokens. Its cells stand along the rows, which is quick on a CPU."""
+        keys = self._heads(self.k_proj(k)) * self._scale
+        looked_for = keys @ self._split(self.q_proj.weight)  # (B, heads, m, C)
+        bias = keys @ self._split(self.q_proj.bias[:, None])  # (B, heads, m, 1)
+        logits = torch.baddbmm(bias.flatten(1, 2), looked_for.flatten(1, 2), q.transpose(1, 2))
+        weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
+        # What each token gives once it is mixed; a head's weights sum to 1, so each head's bias does.
+        given = self._heads(self.v_proj(v)) @ self._split(self.out_proj.weight.T)
+        given = given + self.out_proj.bias / self.num_heads
+        return weights.transpose(1, 2) @ given.flatten(1, 2)
+
+    @property
+    def _scale(self) -> float:
+        return float((self.q_proj.out_features // self.num_heads) ** -0.5)
+
     def _heads(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, n, inner width) to (B, heads, n, inner width / heads)."""
         heads: torch.Tensor = x.unflatten(-1, (self.num_heads, -1))
         return heads.transpose(1, 2)
+
+    def _split(self, weight: torch.Tensor) -> torch.Tensor:
+        """(inner width, C) to (heads, inner width / heads, C)."""
+        heads: torch.Tensor = weight.unflatten(0, (self.num_heads, -1))
+        return heads
+
+
+def _side_by_side(heads: torch.Tensor) -> torch.Tensor:
+    """(B, heads, n, c) to (B, n, heads * c)."""
+    return heads.transpose(1, 2).flatten(2)
 
 
 class DeepMlp(nn.Module):

@@ -1,6 +1,5 @@
 """Drop path and dropout, put onto a model from outside: its tensors and its answers stay official."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -30,9 +29,8 @@ def regularise(sam: Sam, drop_path: float = 0.0, dropout: float = 0.0) -> None:
     for number, block in enumerate(sam.image_encoder.blocks):
         assert isinstance(block, Block)
         if rate := drop_path * number / max(1, depth - 1):
-            windows = math.ceil(sam.config.grid / block.window) ** 2 if block.window else 1
-            block.attn.register_forward_hook(_path_dropper(rate, windows))
-            block.mlp.register_forward_hook(_path_dropper(rate, 1))
+            block.attn.register_forward_hook(_path_dropper(rate))
+            block.mlp.register_forward_hook(_path_dropper(rate))
     if dropout:
         for layer in sam.mask_decoder.transformer.modules():
             if isinstance(layer, Attention | Mlp):
@@ -42,13 +40,12 @@ def regularise(sam: Sam, drop_path: float = 0.0, dropout: float = 0.0) -> None:
 Hook = Callable[[nn.Module, Any, torch.Tensor], torch.Tensor]
 
 
-def _path_dropper(rate: float, rows_per_image: int) -> Hook:
+def _path_dropper(rate: float) -> Hook:
     def hook(module: nn.Module, _: Any, out: torch.Tensor) -> torch.Tensor:
         if not module.training:
             return out
-        images = len(out) // rows_per_image
-        kept = torch.rand(images, device=out.device) >= rate
-        factors = (kept / (1 - rate)).to(out.dtype).repeat_interleave(rows_per_image)
+        kept = torch.rand(len(out), device=out.device) >= rate
+        factors = (kept / (1 - rate)).to(out.dtype)
         return out * factors.view(-1, *[1] * (out.ndim - 1))
 
     return hook

@@ -53,7 +53,7 @@ def test_mae_weights_of_timm_compute_the_same(tmp_path: Path) -> None:
     assert torch.allclose(patches, vit.patch_embed.proj(pixels), atol=1e-5)
     tokens = torch.randn(1, 4, 4, 16)
     for ours, theirs in zip(encoder.blocks, vit.blocks, strict=True):
-        ours.window = 0  # timm's attend to all tokens
+        ours.attn.window = 0  # timm's attend to all tokens
         if ours.attn.rel_pos_h.shape[0] != 7:
             ours.attn.rel_pos_h = torch.nn.Parameter(torch.zeros(7, 8))
             ours.attn.rel_pos_w = torch.nn.Parameter(torch.zeros(7, 8))

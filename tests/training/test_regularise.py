@@ -44,10 +44,12 @@ def test_all_windows_of_an_image_go_together() -> None:
     regularise(sam, drop_path=0.5)
     from samkit.training.regularise import _path_dropper
 
-    hook = _path_dropper(0.5, rows_per_image=4)
-    out = hook(sam.train(), None, torch.ones(80, 3, 3, 16))
-    by_image = out.view(20, 4, -1).mean(-1)
-    assert (by_image == by_image[:, :1]).all() and set(by_image.flatten().tolist()) == {0.0, 2.0}
+    windowed = sam.image_encoder.blocks[0].attn
+    assert windowed.window
+    windowed.register_forward_hook(_path_dropper(0.5))
+    dropped = (windowed(torch.randn(40, 4, 4, 16)) == 0).flatten(1)
+    assert 5 < dropped.all(dim=1).sum() < 35
+    assert (dropped.all(dim=1) == dropped.any(dim=1)).all()
 
 
 def test_dropout_is_in_the_decoder_while_training() -> None:
