@@ -190,7 +190,8 @@ def _files(folder: Path, answer: Sample) -> tuple[Any, Any]:
         if answer.phrases:
             record["phrase"] = answer.phrases[record["category_id"]]
     records.write_text(json.dumps(found, allow_nan=False))
-    return tuple(gr.update(value=str(path), interactive=True) for path in (overlay, records))
+    first, second = (gr.update(value=str(path), interactive=True) for path in (overlay, records))
+    return first, second
 
 
 def _no_files() -> tuple[Any, Any]:
