@@ -1,21 +1,22 @@
 """Train the small CLIP pair that samkit ships, on objects of made-up scenes and their captions.
 
-    python recipes/train_clip.py                                a quarter of an hour of one slow core
-    python recipes/train_clip.py --scenes 8000 --steps 20000    hours
+    python recipes/train_clip.py                                ten minutes of one slow core
+    python recipes/train_clip.py --steps 12000                  two hours
     python recipes/train_clip.py --start samkit/weights/tiny_clip.safetensors --seed 1   goes on from there
-    python recipes/train_clip.py --scenes 50 --steps 20         a trial
+    python recipes/train_clip.py --pool 50 --steps 20           a trial
 
-Pictures are crops of objects: box widened by 1 to 2, square, background black half the time, as the
-paper cuts them (app. D.5). Texts are the caption or less of what it says. Since many objects fit one
-phrase, each pair in a batch is taught by itself whether it fits (the sigmoid loss, X. Zhai et al., 2023,
-SigLIP). One in ten combinations of class and colour is never shown (`phrases.held_out`), and no
-evaluation draws scenes with these seeds.
+The same line again goes on from where it was killed. Pictures are crops of objects as the paper cuts
+them (app. D.5), texts their caption or less of what it says. Since many objects fit one phrase, each pair
+in a batch is taught by itself whether it fits (the sigmoid loss, X. Zhai et al., 2023, SigLIP); besides,
+each picture's embedding must tell the attributes of its caption. One in ten combinations of class and
+colour is never shown (`phrases.held_out`), and no evaluation draws scenes with these seeds.
 """
 
 import json
+import os
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +29,23 @@ from safetensors.torch import load_file, save_file
 from samkit.clip import Clip
 from samkit.clip.load import build_tiny
 from samkit.data import shapes
-from samkit.data.shapes.phrases import WORDS, attributes, fits, held_out, unique
-from samkit.ops import rle
+from samkit.data.shapes.phrases import WORDS, unique
 from samkit.ops.square_crops import square_crop
+from samkit.training.captions import Described, asked, crop, drawn, examples, fitting
 from samkit.types import Sample
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
 TRAINING_SEED, VALIDATION_SEED = 7_100_000, 8_100_000
+SIDE = 64
 CONFIG = {
     "model": {
         "embed_dim": 128,
-        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+        "vision_cfg": {"image_size": SIDE, "layers": [1, 1, 1, 1], "width": 16},
         "text_cfg": {"context_length": 24, "width": 96, "heads": 3, "layers": 2},
         "init_logit_bias": -6.0,
     },
     "preprocess": {
-        "size": 64,
+        "size": SIDE,
         "mode": "RGB",
         "mean": [0.48145466, 0.4578275, 0.40821073],
         "std": [0.26862954, 0.26130258, 0.27577711],
@@ -53,89 +55,73 @@ CONFIG = {
     },
     "words": list(WORDS),
 }
-LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """An object: its picture, its box (xyxy), mask and caption."""
-
-    image: NDArray[np.uint8]
-    box: NDArray[np.float32]
-    mask: rle.RLE
-    caption: str
 
 
 def main(
-    scenes: int = 2500,
-    steps: int = 1400,
+    steps: int = 1200,
+    pool: int = 500,
     batch: int = 128,
     texts: int = 64,
     learning_rate: float = 2e-3,
+    attributes_weight: float = 2.0,
+    easy: float = 0.4,
     start: Path | None = None,
     out: Path = Path("runs/train_clip"),
     seed: int = 0,
+    validation: int = 50,
+    save_every: int = 200,
 ) -> None:
     """Writes tiny_clip.json and tiny_clip.safetensors (half precision) under `out`.
 
-    scenes: rendered once, about 12 objects each. batch: objects a step. texts: phrases a step.
-    start: weights to go on from; with another seed the scenes are others too.
+    pool: scenes kept, about 8 objects each; every step a new one takes the place of the oldest. batch:
+    objects a step. texts: phrases a step. attributes_weight: of what embeddings tell of the captions.
+    easy: share of the steps over which crops go from easy to the paper's.
+    start: weights to go on from; with another seed the scenes are others too. validation: scenes.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    rng = np.random.default_rng((seed, 71))
-    objects = examples(list(shapes(scenes, TRAINING_SEED + seed)))
-    unseen = list(shapes(max(2, scenes // 50), VALIDATION_SEED))
     model, words = build_tiny(CONFIG)
     if start is not None:
         model.load_state_dict({n: t.float() for n, t in load_file(start).items()})
     model.to(memory_format=torch.channels_last)  # convolutions of few channels take 2/3 of the time
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    described = Described(CONFIG["model"]["embed_dim"])
+    learned = torch.nn.ModuleList([model, described])
+    decayed = [p for p in learned.parameters() if p.ndim > 1]
+    others = [p for p in learned.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
+    state = {"learned": learned, "optimizer": optimizer, "schedule": schedule}
+    before = resume(state, out)
+    source = shapes(before + pool + steps, TRAINING_SEED + seed)
+    scenes = deque((examples(source[i]) for i in range(before, before + pool)), maxlen=pool)
+    unseen = list(shapes(validation, VALIDATION_SEED))
     began, recent = time.monotonic(), []
-    for step in range(1, steps + 1):
-        some = [objects[i] for i in rng.integers(len(objects), size=batch)]
-        phrases = [asked(one.caption, rng) for one in some[:texts]]
-        pixels = torch.stack([normalised(crop(one, rng)) for one in some])
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        loss = pair_loss(model, pixels, words(phrases), fitting(phrases, some))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for step in range(before + 1, steps + 1):
+        rng = np.random.default_rng((seed, step))
+        scenes.append(examples(source[pool + step - 1]))
+        ease = max(0.0, 1 - step / steps / easy) if easy else 0.0
+        some = drawn(scenes, batch, ease, rng)
+        captions = [one.caption for one in some]
+        phrases = [asked(caption, rng) for caption in captions[:texts]]
+        pixels = torch.stack([normalised(crop(one, SIDE, ease, rng)) for one in some])
+        features = model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+        pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
+        told = described.loss(features, captions)
+        (pairs + attributes_weight * told).backward()
+        torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
         optimizer.step()
+        optimizer.zero_grad()
         schedule.step()
-        recent.append(float(loss.detach()))
-        if step % 100 == 0 or step == steps:
-            print(
-                f"step {step}: loss {np.mean(recent):.4f}, {time.monotonic() - began:.0f} s", end=""
-            )
-            recent = []
-            print(f", right {right(Clip(model, words, 'now'), unseen):.3f}", flush=True)
+        recent.append((pairs.item(), told.item()))
+        if step % save_every == 0 or step == steps:
+            first, second = np.mean(recent, axis=0)
+            text = f"step {step}: pairs {first:.4f}, attributes {second:.4f}"
+            share = right(Clip(model, words, "now"), unseen)
+            print(f"{text}, right {share:.3f}, {time.monotonic() - began:.0f} s", flush=True)
             model.train().requires_grad_(True)
-            save(model, out)
-
-
-def examples(samples: Sequence[Sample]) -> list[Example]:
-    """Objects to learn from: large enough, and no held-out combination."""
-    found = []
-    for sample in samples:
-        truth, image = sample.annotations, sample.image
-        for box, mask, area, caption in zip(
-            truth.boxes, truth.run_lengths, truth.areas, truth.captions, strict=True
-        ):
-            if area >= LEAST_PIXELS and not held_out(caption):
-                found.append(Example(image, box, mask, caption))
-    return found
-
-
-def crop(one: Example, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """(64, 64, 3) uint8 as the paper cuts them, mirrored half the time."""
-    mask = rle.decode([one.mask])[0] if rng.random() < 0.5 else None
-    cut = square_crop(one.image, one.box, 64, rng.uniform(1, 2), mask)
-    return cut[:, ::-1] if rng.random() < 0.5 else cut
+            recent = []
+            keep(model, state, step, out)
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -146,30 +132,10 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     return (torch.tensor(pixels.copy()).permute(2, 0, 1) / 255 - mean) / std
 
 
-def asked(caption: str, rng: np.random.Generator) -> str:
-    """A caption, or less of what it says, in one of a few forms."""
-    said = attributes(caption)
-    kind, phrase = rng.random(), caption.split(" ", 1)[1]
-    if kind < 0.15:
-        phrase = said.name
-    elif kind < 0.35 and said.colour:
-        phrase = f"{said.colour} {said.name}"
-    elif kind < 0.42 and said.colour:
-        phrase = f"{said.colour} object"
-    elif kind < 0.5 and said.texture:
-        phrase = f"{said.texture} {said.name}"
-    form = ("a {}", "the {}", "{}", "a photo of a {}")[int(rng.integers(4))]
-    return form.format(phrase)
-
-
-def fitting(phrases: Sequence[str], some: Sequence[Example]) -> torch.Tensor:
-    """(objects, phrases) 1 where a phrase is true of an object, else -1."""
-    said, described = [attributes(p) for p in phrases], [attributes(one.caption) for one in some]
-    return torch.tensor([[1.0 if fits(p, d) else -1.0 for p in said] for d in described])
-
-
-def pair_loss(model, pixels: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    images = F.normalize(model.encode_image(pixels), dim=-1)
+def pair_loss(
+    model, features: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor
+) -> torch.Tensor:
+    images = F.normalize(features, dim=-1)
     texts = F.normalize(model.encode_text(ids), dim=-1)
     logits = images @ texts.T * model.logit_scale.exp() + model.logit_bias
     return -F.logsigmoid(truth * logits).sum() / len(images)
@@ -181,20 +147,34 @@ def right(clip: Clip, scenes: Sequence[Sample]) -> float:
     for sample in scenes:
         truth = sample.annotations
         places = unique(truth.captions)
-        crops = [square_crop(sample.image, box, 64, 1.5) for box in truth.boxes]
+        crops = [square_crop(sample.image, box, SIDE, 1.5) for box in truth.boxes]
         table = clip.texts([truth.captions[i] for i in places]) @ clip.images(crops).T
         hits += (table.argmax(dim=1).numpy() == places).tolist()
     return float(np.mean(hits))
 
 
-def save(model, out: Path) -> None:
-    """The configuration, and the weights in half precision, but for counters."""
+def keep(model, state: dict, step: int, out: Path) -> None:
+    """The configuration, the weights in half precision but for counters, and all to go on."""
     tensors = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
     }
     save_file(tensors, out / "tiny_clip.safetensors")
     (out / "tiny_clip.json").write_text(json.dumps(CONFIG, indent=1) + "\n", encoding="utf-8")
+    content = {name: part.state_dict() for name, part in state.items()}
+    torch.save({**content, "step": step}, out / "state.tmp")
+    os.replace(out / "state.tmp", out / "state.pt")
+
+
+def resume(state: dict, out: Path) -> int:
+    """Fills the parts from what a killed call left; the steps it had done."""
+    if not (out / "state.pt").is_file():
+        return 0
+    content = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
+    for name, part in state.items():
+        part.load_state_dict(content[name])
+    print(f"going on after step {content['step']}")
+    return int(content["step"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,113 @@
+"""Objects of made-up scenes with their captions, as a CLIP pair is taught by them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from samkit.data.shapes.colours import NAMES as COLOURS
+from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out
+from samkit.data.shapes.silhouettes import CLASSES
+from samkit.ops import rle
+from samkit.ops.square_crops import square_crop
+from samkit.types import Sample
+
+LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
+EASY_PIXELS = 300  # that many more at first
+FORMS = ("a {}", "the {}", "{}", "a photo of a {}")
+# What a caption may say, and one answer more: nothing.
+ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEXTURES}
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An object: its picture, its box (xyxy), mask, pixels and caption."""
+
+    image: NDArray[np.uint8]
+    box: NDArray[np.float32]
+    mask: rle.RLE
+    area: float
+    caption: str
+
+
+def examples(sample: Sample) -> list[Example]:
+    """Objects to learn from: large enough, and no held-out combination."""
+    truth = sample.annotations
+    assert truth is not None and truth.captions is not None, "made-up scenes have captions"
+    assert truth.run_lengths is not None and truth.areas is not None, "and masks"
+    return [
+        Example(sample.image, box, mask, float(area), caption)
+        for box, mask, area, caption in zip(
+            truth.boxes, truth.run_lengths, truth.areas, truth.captions, strict=True
+        )
+        if area >= LEAST_PIXELS and not held_out(caption)
+    ]
+
+
+def drawn(
+    scenes: Sequence[list[Example]], count: int, ease: float, rng: np.random.Generator
+) -> list[Example]:
+    """Any scene's any object, `count` times; the larger ones alone while `ease` is near 1."""
+    least = LEAST_PIXELS + EASY_PIXELS * ease
+    large = [own for scene in scenes if (own := [one for one in scene if one.area >= least])]
+    picked = [large[i] for i in rng.integers(len(large), size=count)]
+    return [own[rng.integers(len(own))] for own in picked]
+
+
+def crop(one: Example, side: int, ease: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """(side, side, 3) uint8 as the paper cuts masks for CLIP (app. D.5), mirrored half the time.
+
+    Box widened by 1 to 2, square, background black half the time. With `ease` towards 1 it is
+    widened less and black more often, so that the outline is seen at once.
+    """
+    mask = rle.decode([one.mask])[0] if rng.random() < 0.5 + 0.4 * ease else None
+    cut = square_crop(one.image, one.box, side, rng.uniform(1, 2 - 0.7 * ease), mask)
+    return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def asked(caption: str, rng: np.random.Generator) -> str:
+    """A caption, or less of what it says, in one of a few forms."""
+    said = attributes(caption)
+    kind, phrase = rng.random(), caption.split(" ", 1)[1]
+    if kind < 0.15:
+        phrase = str(said.name)
+    elif kind < 0.35 and said.colour:
+        phrase = f"{said.colour} {said.name}"
+    elif kind < 0.42 and said.colour:
+        phrase = f"{said.colour} object"
+    elif kind < 0.5 and said.texture:
+        phrase = f"{said.texture} {said.name}"
+    return FORMS[int(rng.integers(len(FORMS)))].format(phrase)
+
+
+def fitting(phrases: Sequence[str], captions: Sequence[str]) -> torch.Tensor:
+    """(captions, phrases) 1 where a phrase is true of an object with that caption, else -1."""
+    said, described = [attributes(p) for p in phrases], [attributes(c) for c in captions]
+    return torch.tensor([[1.0 if fits(p, d) else -1.0 for p in said] for d in described])
+
+
+class Described(torch.nn.Module):
+    """Reads each attribute of a caption from a picture's embedding; thrown away after training.
+
+    A batch of pairs says little of each attribute; this says all of it at every step.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = torch.nn.ModuleDict(
+            {name: torch.nn.Linear(width, len(words) + 1) for name, words in ANSWERS.items()}
+        )
+
+    def loss(self, features: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
+        """The mean over attributes of the cross-entropy of `features` (N, width)."""
+        described = [vars(attributes(caption)) for caption in captions]
+        losses = []
+        for name, words in ANSWERS.items():
+            numbers = [
+                words.index(d[name]) if d[name] is not None else len(words) for d in described
+            ]
+            losses.append(F.cross_entropy(self.heads[name](features), torch.tensor(numbers)))
+        return torch.stack(losses).mean()

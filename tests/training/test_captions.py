@@ -1,0 +1,47 @@
+"""What a CLIP pair is taught from: objects, phrases, and what of them fits."""
+
+import numpy as np
+import torch
+
+from samkit.data import shapes
+from samkit.data.shapes.phrases import held_out
+from samkit.training import captions
+
+
+def test_nothing_held_out_is_learned_from() -> None:
+    learned = [one for sample in shapes(6) for one in captions.examples(sample)]
+    assert learned and not any(held_out(one.caption) for one in learned)
+    phrases = {captions.asked("a red striped disc", np.random.default_rng(i)) for i in range(600)}
+    assert {"a disc", "red disc", "the red object", "a striped disc"} <= phrases
+
+
+def test_which_captions_a_phrase_fits() -> None:
+    said = ["a disc", "a red disc", "a striped object"]
+    truth = captions.fitting(said, ["a red striped disc", "a blue disc", "a red mug"])
+    assert truth.tolist() == [[1, 1, 1], [1, -1, -1], [-1, -1, -1]]
+
+
+def test_easy_examples_are_large_and_cut_close() -> None:
+    scenes = [captions.examples(sample) for sample in shapes(8)]
+    rng = np.random.default_rng(0)
+    first, later = (captions.drawn(scenes, 200, ease, rng) for ease in (1.0, 0.0))
+    least = captions.LEAST_PIXELS + captions.EASY_PIXELS
+    assert min(one.area for one in first) >= least > min(one.area for one in later)
+    shares = [
+        np.mean([(captions.crop(one, 16, ease, rng) == 0).all(-1).mean() for one in later])
+        for ease in (1.0, 0.0)
+    ]
+    assert shares[0] > shares[1] + 0.1
+
+
+def test_the_thrown_away_head_reads_every_attribute() -> None:
+    """Features that spell out the caption are read without error; those of another are not."""
+    torch.manual_seed(0)
+    head, said = captions.Described(2), ["a red striped disc", "a blue mug"]
+    optimizer = torch.optim.Adam(head.parameters(), 0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.loss(torch.eye(2), said).backward()
+        optimizer.step()
+    assert head.loss(torch.eye(2), said) < 0.01
+    assert head.loss(torch.eye(2).flip(0), said) > 1
