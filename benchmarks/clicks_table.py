@@ -5,7 +5,7 @@
 
 Twenty clicks on every object (RITM's rule), one line of Markdown a set, the middle 95 % of 1,000
 resamplings of its pictures in brackets. NoC: clicks until the IoU is .85 or .90, 20 where it never is;
-beside it RITM's, of its README, on the whole set. Writes table.md and every run's rows under --out:
+beside it RITM's, of its README, on the whole set. Writes table.md, curves.png and every run's rows under --out:
 stopped at any moment, the same call goes on from there.
 """
 
@@ -20,6 +20,7 @@ from samkit import evaluate, load_sam
 from samkit.data import Dataset, sa23
 from samkit.evaluation.rows import write_atomically
 from samkit.metrics import ClickIoU
+from samkit.metrics.click_plot import plot_clicks
 from samkit.metrics.paper import RITM_CLICKS
 from samkit.stages import Clicks, Embed
 
@@ -54,6 +55,7 @@ def main(
     pipeline = Embed(model) | Clicks(model, NUM_CLICKS)
     lines = [["", "images", "objects", *COLUMNS, *NEEDED, "failed@90", "RITM's NoC@85 / @90"]]
     lines.append(["---"] * len(lines[0]))
+    found = {}
     for name, read in READERS.items():
         try:
             dataset = read(root).limit(limit)
@@ -63,8 +65,10 @@ def main(
         # A run of another model is another run.
         summary = evaluate(dataset, pipeline, ClickIoU(), out / model.name / name, batch_size)
         lines.append(row(name, dataset, summary))
+        found[name] = summary["metrics"]
         text = f"{model.name}\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
         write_atomically(out / model.name / "table.md", text)
+        plot_clicks(found, out / model.name / "curves.png")
     print(text)
 
 
