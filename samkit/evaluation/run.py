@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from samkit import __version__
 from samkit.evaluation.batches import score_batches
-from samkit.evaluation.memory import at_intervals, give_back_freed_memory
 from samkit.evaluation.rows import (
     FORMAT,
     Header,
@@ -29,6 +28,7 @@ from samkit.evaluation.rows import (
     write_atomically,
 )
 from samkit.evaluation.summary import Metric, Summary, summarise
+from samkit.ops.memory import at_intervals, give_back_freed_memory
 from samkit.pipeline import Pipeline, Stage, describe
 from samkit.types import Sample
 from samkit.types.sample import SampleId

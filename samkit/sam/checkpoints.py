@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint
+from samkit.ops.memory import keep_some_freed_memory
 from samkit.sam.config import CONFIGS, read_config
-from samkit.sam.device import find_device
 from samkit.sam.download import fetch
 from samkit.sam.hub import official_names
 from samkit.sam.model import Sam
@@ -60,6 +61,7 @@ def load_sam(
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
     place = find_device(device)
+    keep_some_freed_memory()
     path = _locate(name_or_path)
     sam = build_sam(official_names(read_tensors(path)), str(path))
     known = name_or_path if name_or_path in OFFICIAL else _OFFICIAL_FILES.get(path.name)

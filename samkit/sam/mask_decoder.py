@@ -6,6 +6,9 @@ from torch import nn
 
 from samkit.sam.layers import LayerNorm2d, Mlp
 
+# Prompts whose masks are enlarged together on a CPU: what lies between then stays in a core's cache.
+UPSCALED_AT_ONCE = 4
+
 
 class MaskDecoder(nn.Module):
     """Prompt tokens and image embeddings to mask logits and predicted IoUs.
@@ -65,7 +68,9 @@ class MaskDecoder(nn.Module):
         kernels = torch.stack(
             [self.output_hypernetworks_mlps[i](masks[:, i]) for i in wanted], dim=-1
         )
-        logits = self._upscale(pixels) @ kernels  # (B, h w 16, M)
+        some = UPSCALED_AT_ONCE if image.device.type == "cpu" else max(1, batch)
+        pieces = zip(pixels.split(some), kernels.split(some), strict=True)
+        logits = torch.cat([self._upscale(cells) @ own for cells, own in pieces])  # (B, h w 16, M)
         # The 16 are the rows and columns of the first doubling, then those of the second.
         logits = logits.view(batch, height, width, 2, 2, 2, 2, len(wanted))
         logits = logits.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(
@@ -179,15 +184,23 @@ class Attention(nn.Module):
     def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """(B, n, C) queries, (B, m, C) keys and values to (B, n, C)."""
         few, many = sorted((q.shape[1], k.shape[1]))
-        if few * self.num_heads >= min(many, self.q_proj.out_features):
-            heads = F.scaled_dot_product_attention(
-                self._heads(self.q_proj(q)),
-                self._heads(self.k_proj(k)),
-                self._heads(self.v_proj(v)),
-            )
+        if few * self.num_heads < min(many, self.q_proj.out_features):
+            return self._of_few(q, k, v) if q.shape[1] == few else self._of_many(q, k, v)
+        queries, keys, values = (
+            self._heads(project(x))
+            for project, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
+        )
+        if few == many or q.shape[1] == few or q.device.type != "cpu":
+            heads = F.scaled_dot_product_attention(queries, keys, values)
             mixed: torch.Tensor = self.out_proj(_side_by_side(heads))
             return mixed
-        return self._of_few(q, k, v) if q.shape[1] == few else self._of_many(q, k, v)
+        # Cells along the rows here too: on a CPU a softmax over a handful of neighbours is slow.
+        weights = ((keys * self._scale) @ queries.transpose(2, 3)).softmax(dim=2)
+        along_rows = (values.transpose(2, 3) @ weights).flatten(1, 2)  # (B, inner width, m)
+        out = self.out_proj
+        return torch.baddbmm(
+            out.bias, along_rows.transpose(1, 2), out.weight.T.expand(len(q), -1, -1)
+        )
 
     def _of_few(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Tokens look at the image. The keys' bias adds the same to all of a query's logits: no change."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from samkit import Prompts, load_sam
-from samkit.sam.device import devices_here, find_device
+from samkit.ops.devices import devices_here, find_device
 
 HAS_MPS = torch.backends.mps.is_available()
 
