@@ -63,13 +63,12 @@ def boxes(peers: Sequence[Peer], count: int) -> tuple[Calls, Agreement]:
 def everything(peers: Sequence[Peer], side: int, filters: bool) -> tuple[Calls, Agreement]:
     """A grid of side x side points on a 1200 x 1800 photograph to run lengths, encoding included.
 
-    filters: predicted IoU and stability as shipped; random weights pass neither, so off for those.
+    filters: by predicted IoU; random weights pass none, so off for those.
     """
     image = photograph(1200, 1800)
-    # tiny is less sure of its masks than an official SAM: the shipped 0.88 would leave none.
-    kept: dict[str, Any] = {"points_per_side": side, "pred_iou_thresh": 0.22}
-    if not filters:
-        kept |= {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+    # tiny is less sure of its masks than an official SAM: the shipped 0.88 and 0.95 would leave none.
+    kept: dict[str, Any] = {"points_per_side": side, "stability_score_thresh": 0.0}
+    kept["pred_iou_thresh"] = 0.22 if filters else 0.0
     calls: Calls = {}
     for peer in peers:
         if isinstance(peer, Samkit):

@@ -15,7 +15,12 @@ from samkit.ops.fingerprint import fingerprint
 from samkit.ops.huggingface import from_hub
 from samkit.ops.optional import require
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float32": torch.float32,
+    "mixed": torch.bfloat16,  # of a SAM it leaves the decoder at float32; a CLIP has none
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 PAPER = "ViT-L-14-336"
 
 
@@ -32,7 +37,7 @@ def load_clip(
     weights: one of open_clip's tags for that model, such as "openai" or "laion2b_s34b_b79k", which
         is downloaded once; or a local file. None takes "openai" where there is one, else the
         model's first.
-    device: as `load_sam` has it. dtype: "float32" (exact), "bfloat16" or "float16".
+    device: as `load_sam` has it. dtype: the same, "mixed" being bfloat16.
 
     Raises ImportError without open_clip; ValueError that names what there is for a name, tag or
     file that does not fit; OSError that says what to do where weights cannot be downloaded.

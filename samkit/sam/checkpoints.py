@@ -37,7 +37,13 @@ OFFICIAL = {
     ),
 }
 _OFFICIAL_FILES = {remote.name: name for name, remote in OFFICIAL.items()}
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Of the image encoder and of the rest.
+DTYPES = {
+    "float32": (torch.float32, torch.float32),
+    "mixed": (torch.bfloat16, torch.float32),
+    "bfloat16": (torch.bfloat16, torch.bfloat16),
+    "float16": (torch.float16, torch.float16),
+}
 Tensors = dict[str, torch.Tensor]
 
 
@@ -53,7 +59,8 @@ def load_sam(
     device: "cpu", "cuda", "cuda:1", "mps" (Apple's GPUs), or "auto": the first there is of cuda, mps,
         cpu. Where torch says that MPS lacks an operation, set PYTORCH_ENABLE_MPS_FALLBACK=1 in the
         environment: that operation then runs on the CPU, more slowly.
-    dtype: "float32" (exact), "bfloat16" or "float16".
+    dtype: "float32" (exact); "mixed", the image encoder in bfloat16 and the rest in float32; "bfloat16"
+        or "float16". How alike the masks are: docs/performance.md.
 
     Raises OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
     SAM of another size than named, a download that gives out. No pickled code is ever run.
@@ -69,7 +76,7 @@ def load_sam(
         require_size(sam, str(known), path)
     label = name_or_path if name_or_path in OFFICIAL else path.stem
     sam.name = f"{label}-{fingerprint(sam.state_dict())}-{dtype}-samkit"
-    return cast(sam, DTYPES[dtype]).to(place).eval()
+    return cast(sam, *DTYPES[dtype]).to(place).eval()
 
 
 def build_sam(tensors: Tensors, source: str = "the given tensors") -> Sam:
@@ -144,11 +151,14 @@ def read_tensors(path: Path) -> Tensors:
     return loaded
 
 
-def cast(sam: Sam, dtype: torch.dtype) -> Sam:
-    """The model in another dtype, but places are always worked out in float32."""
+def cast(sam: Sam, encoder: torch.dtype, rest: torch.dtype | None = None) -> Sam:
+    """The model with the image encoder, and the rest where that is to be another, in other dtypes.
+
+    Places are always worked out in float32.
+    """
     positions = sam.prompt_encoder.pe_layer
     matrix = positions.positional_encoding_gaussian_matrix.float()
-    sam.to(dtype)
+    sam.to(rest or encoder).image_encoder.to(encoder)
     positions.positional_encoding_gaussian_matrix = matrix
     return sam
 

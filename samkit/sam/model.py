@@ -69,6 +69,7 @@ class Sam(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Of decoder and answers; the image encoder's may be another."""
         return self.mask_decoder.iou_token.weight.dtype
 
     @torch.no_grad()
@@ -78,13 +79,14 @@ class Sam(nn.Module):
         images: (H, W, 3) uint8 RGB, of any sizes together. Raises ValueError for anything else.
         """
         embeddings: list[ImageEmbedding] = []
+        encoder_dtype = next(self.image_encoder.parameters()).dtype
         step = max(1, ENCODED_AT_ONCE.get(self.device.type, 1) // self.config.grid**2)
         for start in range(0, len(images), step):
             inputs = [
                 preprocess(check_image(image), self.config.image_size)
                 for image in images[start : start + step]
             ]
-            pixels = torch.stack([pixels for pixels, _ in inputs]).to(self.device, self.dtype)
+            pixels = torch.stack([pixels for pixels, _ in inputs]).to(self.device, encoder_dtype)
             for tensor, (_, frame) in zip(self.image_encoder(pixels), inputs, strict=True):
                 embeddings.append(ImageEmbedding({"image_embedding": tensor}, frame))
         return embeddings
