@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from samkit import Prompts, load_sam
 from samkit.ops.optional import require
 from samkit.sam.checkpoints import DTYPES, cast
-from samkit.sam.config import CONFIGS, SamConfig
+from samkit.sam.config import CONFIGS
 from samkit.sam.hub import hub_names
+from samkit.sam.hub_model import hub_model
 from samkit.sam.model import Sam
 from samkit.sam.official import OfficialSam
 from samkit.sam.preprocess import preprocess
@@ -41,7 +42,7 @@ def find_peers(sam: Sam, names: list[str], dtype: str) -> list[Peer]:
         "ultralytics": lambda: Ultralytics(sam),
     }
     peers = [makers[name]() for name in names]
-    return [Samkit(sam if dtype == "float32" else cast(sam, DTYPES[dtype])), *peers]
+    return [Samkit(sam if dtype == "float32" else cast(sam, *DTYPES[dtype])), *peers]
 
 
 def make_sam(name: str, device: str) -> Sam:
@@ -190,40 +191,3 @@ def ask(model: Any, embedding: torch.Tensor, points: torch.Tensor) -> torch.Tens
 
 def on_device(tensor: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
     return tensor.to(next(model.parameters()).device)
-
-
-def hub_model(config: SamConfig) -> Any:
-    """transformers' classes, given these sizes."""
-    transformers = require("transformers", extra="bench")
-    vision = {
-        "hidden_size": config.width,
-        "output_channels": config.channels,
-        "num_hidden_layers": config.depth,
-        "num_attention_heads": config.num_heads,
-        "image_size": config.image_size,
-        "patch_size": config.patch_size,
-        "window_size": config.window_size,
-        "global_attn_indexes": list(config.global_blocks),
-        "num_pos_feats": config.channels // 2,
-        "mlp_dim": config.mlp_dim,
-    }
-    prompts = {
-        "hidden_size": config.channels,
-        "image_size": config.image_size,
-        "patch_size": config.patch_size,
-        "mask_input_channels": config.mask_channels,
-    }
-    decoder = {
-        "hidden_size": config.channels,
-        "mlp_dim": config.decoder_mlp_dim,
-        "num_hidden_layers": config.decoder_depth,
-        "num_attention_heads": config.decoder_heads,
-        "attention_downsample_rate": config.channels // config.decoder_attention_width,
-        "num_multimask_outputs": config.num_mask_tokens - 1,
-        "iou_head_depth": config.iou_head_depth,
-        "iou_head_hidden_dim": config.iou_head_hidden,
-    }
-    together = transformers.SamConfig(
-        vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder
-    )
-    return transformers.SamModel(together).eval()

@@ -21,6 +21,7 @@ import typer
 from samkit import Sample, evaluate, load_sam
 from samkit.data import coco, shapes
 from samkit.evaluation import format_summary
+from samkit.metrics.bootstrap import bootstrap_means, interval
 from samkit.ops import rle
 from samkit.pipeline import Stage
 from samkit.stages import CenterPoint, Embed, GroundTruthBoxes, Segment
@@ -105,21 +106,13 @@ class MeanIoU:
         area = np.array([value for row in rows for value in row["area"]])
         if len(iou) == 0:
             return {"mIoU": None}
-        low, high = interval([sum(row["iou"]) for row in rows], [len(row["iou"]) for row in rows])
-        metrics = {"mIoU": float(iou.mean()), "mIoU_low": low, "mIoU_high": high}
+        sums, counts = zip(*((sum(row["iou"]), len(row["iou"])) for row in rows), strict=True)
+        [low], [high] = interval(bootstrap_means(np.array(sums)[:, None], counts))
+        metrics = {"mIoU": float(iou.mean()), "mIoU_low": float(low), "mIoU_high": float(high)}
         for size, (least, most) in {"s": (0, 32), "m": (32, 96), "l": (96, np.inf)}.items():
             chosen = iou[(area >= least**2) & (area < most**2)]
             metrics[f"mIoU{size}"] = float(chosen.mean()) if len(chosen) else None
         return metrics
-
-
-def interval(sums: Sequence[float], counts: Sequence[int]) -> tuple[float, float]:
-    """The middle 95 % of a mean over objects, images drawn again with replacement."""
-    generator = np.random.default_rng(0)
-    drawn = [generator.integers(0, len(sums), len(sums)) for _ in range(1000)]
-    total, number = np.asarray(sums), np.asarray(counts)
-    means = [total[rows].sum() / max(1, number[rows].sum()) for rows in drawn]
-    return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
 
 
 if __name__ == "__main__":

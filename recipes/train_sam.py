@@ -1,9 +1,9 @@
 """Train a SAM as the paper does (sec. 2 to 4, app. A), or teach one that is trained your own pictures.
 
     python recipes/train_sam.py                                    five minutes of tiny on made-up scenes
-    python recipes/train_sam.py --minutes 600 --data shapes:50 photos/coco:50
+    python recipes/train_sam.py --minutes 600 --data shapes:50 --data photos/coco:50
     python recipes/train_sam.py --sam tiny --train decoder --data my_photos --minutes 2
-    python recipes/train_sam.py --sam vit_b_mae.safetensors ...    an image encoder taught by MAE
+    python recipes/train_sam.py --size vit_b --mae vit_b_mae.safetensors ...    an encoder taught by MAE
 
 Run the same line again and it goes on from where it was killed. Data: `shapes`, a folder with images/
 and masks/, a COCO or LVIS file, an SA-1B folder; each with a share after a colon. Several GPUs:

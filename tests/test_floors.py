@@ -40,7 +40,8 @@ def violations(files: Mapping[str, str]) -> list[str]:
     for name, source in files.items():
         path = Path(name)
         room = path.with_suffix("").parts[1] if path.parts[0] == "samkit" else None
-        if room == "__init__":  # the front door, which opens rooms only when they are asked for
+        # The front doors: one opens rooms only when they are asked for, one is the command line's.
+        if room in ("__init__", "__main__"):
             continue
         if room is not None and room not in FLOOR_OF:
             found.append(f"{name} is on no floor; give {room} one in architecture.md and here")

@@ -10,9 +10,11 @@ import numpy as np
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import find_picture, picture_folders, read_picture
-from samkit.data.records import Record, check_records, read_json_file
+from samkit.data.records import check_records
 from samkit.ops import rle
 from samkit.ops.boxes import xywh_to_xyxy
+from samkit.ops.json_text import read_json_file
+from samkit.ops.records import Record
 from samkit.types import Annotations, Sample
 
 

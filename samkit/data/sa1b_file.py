@@ -16,20 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samkit.data.records import (
-    ID,
-    IMAGE,
-    Key,
-    Record,
-    check_keys,
-    check_pixel_count,
-    is_box,
-    is_number,
-    is_text,
-    read_json_file,
-)
+from samkit.data.records import check_keys, check_pixel_count, is_pixel_box
 from samkit.ops import rle
 from samkit.ops.boxes import xywh_to_xyxy, xyxy_to_xywh
+from samkit.ops.json_text import read_json_file
+from samkit.ops.records import ID, SIDE, Key, Record, is_number, is_text
 from samkit.types import Frame, Masks, Sample
 
 
@@ -111,8 +102,8 @@ def read_sa1b(path: str | Path) -> SA1BFile:
 
 SCORE: Key = ("a number or null", lambda v: v is None or (is_number(v) and abs(v) < 1e38), True)
 PICTURE: Mapping[str, Key] = {
-    "height": IMAGE["height"],
-    "width": IMAGE["width"],
+    "height": SIDE,
+    "width": SIDE,
     "file_name": ("a text", is_text, True),
 }
 ANNOTATION: Mapping[str, Key] = {
@@ -120,7 +111,7 @@ ANNOTATION: Mapping[str, Key] = {
     "segmentation": ("run lengths", lambda value: isinstance(value, dict), True),
     "predicted_iou": SCORE,
     "stability_score": SCORE,
-    "crop_box": ("[x, y, width, height]", is_box, True),
+    "crop_box": ("[x, y, width, height]", is_pixel_box, True),
     "point_coords": ("[[x, y]]", lambda points: _are_points(points), True),
 }
 

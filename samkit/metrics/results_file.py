@@ -9,9 +9,10 @@ import numpy as np
 
 from samkit.metrics.average_precision import Objects
 from samkit.metrics.mask_ap import Federated, MaskAP
-from samkit.metrics.results_records import Record, check_results, check_truth
+from samkit.metrics.results_records import check_results, check_truth
 from samkit.ops import rle
-from samkit.ops.json_text import parse_json
+from samkit.ops.json_text import read_json_file
+from samkit.ops.records import Record
 
 Size = tuple[int, int]
 
@@ -37,7 +38,7 @@ def evaluate_results(
     0.465
     """
     metric = MaskAP(iou_type, lvis)
-    truth, results = _read(annotation_file), _read(results_file)
+    truth, results = read_json_file(annotation_file), read_json_file(results_file)
     check_truth(truth, annotation_file)
     check_results(results, truth, results_file)
     sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
@@ -125,10 +126,3 @@ def _by_image(records: Sequence[Record], path: str | Path, kind: str) -> Mapping
     for number, record in enumerate(records):
         grouped[record["image_id"]].append({**record, "place": f"{path}, {kind} {number}"})
     return grouped
-
-
-def _read(path: str | Path) -> Any:
-    try:
-        return parse_json(Path(path).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON file: {error}") from error

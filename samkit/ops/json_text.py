@@ -1,6 +1,7 @@
 """JSON as files hold it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -14,3 +15,11 @@ def parse_json(content: str | bytes) -> Any:
         return json.loads(content)
     except RecursionError as error:  # brackets by the hundred thousand
         raise ValueError("it is nested too deeply") from error
+
+
+def read_json_file(path: str | Path) -> Any:
+    """What a JSON file holds. Raises ValueError that names it where it is none."""
+    try:
+        return parse_json(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file: {error}") from error

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samkit.ops.boxes import FARTHEST
+from samkit.ops.short import short
 
 # COCO's coder works at five steps a pixel and 16 bytes a step: under 400 MB for one object.
 LONGEST_OUTLINE = 1 << 22
@@ -31,10 +32,10 @@ def check_polygons(polygons: list[Any]) -> list[list[float]]:
     kept, length = [], 0.0
     for polygon in polygons:
         if not isinstance(polygon, list | tuple) or len(polygon) % 2:
-            raise ValueError(f"a polygon is [x, y, x, y, ...] in pairs, got {_short(polygon)}")
+            raise ValueError(f"a polygon is [x, y, x, y, ...] in pairs, got {short(polygon)}")
         xy = _numbers(polygon, "iuf")
         if not (np.abs(xy) <= FARTHEST).all():
-            raise ValueError(f"a polygon's corners are pixels of its image, got {_short(polygon)}")
+            raise ValueError(f"a polygon's corners are pixels of its image, got {short(polygon)}")
         if len(polygon) >= 6:
             corners = xy.astype(np.float64).reshape(-1, 2)
             length += float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
@@ -74,19 +75,19 @@ def run_lengths_of_text(counts: Any) -> NDArray[np.int64]:
         try:
             counts = counts.encode("ascii")
         except UnicodeEncodeError as error:
-            raise ValueError(f"run lengths are ASCII text, got {_short(counts)}") from error
+            raise ValueError(f"run lengths are ASCII text, got {short(counts)}") from error
     if not isinstance(counts, bytes):
-        raise ValueError(f"run lengths are a text or a list of numbers, got {_short(counts)}")
+        raise ValueError(f"run lengths are a text or a list of numbers, got {short(counts)}")
     digits = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     if not digits.size:
         return digits
     ends = np.flatnonzero((digits & 32) == 0)
     if digits.min() < 0 or digits.max() > 63 or not len(ends) or ends[-1] != len(digits) - 1:
-        raise ValueError(f"these are no compressed run lengths: {_short(counts)}")
+        raise ValueError(f"these are no compressed run lengths: {short(counts)}")
     starts = np.concatenate([[0], ends[:-1] + 1])
     lengths = ends - starts + 1
     if lengths.max() > 7:  # 35 bits: no run of a mask is longer
-        raise ValueError(f"these are no compressed run lengths: {_short(counts)}")
+        raise ValueError(f"these are no compressed run lengths: {short(counts)}")
     places = np.arange(len(digits)) - np.repeat(starts, lengths)
     values = np.add.reduceat((digits & 31) << (5 * places), starts)
     values -= np.where(digits[ends] & 16, 1 << (5 * lengths), 0)
@@ -100,12 +101,7 @@ def _numbers(values: Any, kinds: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"expected a flat list of numbers, got {_short(values)}") from error
+        raise ValueError(f"expected a flat list of numbers, got {short(values)}") from error
     if array.ndim != 1 or (array.size and array.dtype.kind not in kinds):
-        raise ValueError(f"expected a flat list of numbers, got {_short(values)}")
+        raise ValueError(f"expected a flat list of numbers, got {short(values)}")
     return array
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -4,14 +4,12 @@ So the place in the data is the number of the step, any process can make any bat
 that was killed goes on with the very batch it was at.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader
 
 from samkit.sam.preprocess import PIXEL_MEAN
 from samkit.training import augment
@@ -200,49 +198,3 @@ def _padded(image: Pixels, masks: Bools, size: int) -> tuple[Pixels, Bools]:
     out = np.zeros((len(masks), size, size), dtype=bool)
     out[:, :height, :width] = masks
     return square, out
-
-
-@dataclass(frozen=True)
-class _Batches:
-    """Batches by the number of their step, for the loader's workers."""
-
-    mixture: Mixture
-    feed: Feed
-    seed: int
-    rank: int
-    processes: int
-
-    def __getitem__(self, step: int) -> Batch:
-        return make_batch(self.mixture, self.feed, self.seed, step, self.rank, self.processes)
-
-
-def batches(
-    mixture: Mixture,
-    feed: Feed,
-    seed: int,
-    start: int,
-    stop: int,
-    rank: int = 0,
-    processes: int = 1,
-    workers: int = 1,
-) -> Iterator[Batch]:
-    """The batches of steps `start` to `stop` - 1, made ahead in worker processes."""
-    source = _Batches(mixture, feed, seed, rank, processes)
-    loader: DataLoader[Batch] = DataLoader(
-        source,  # type: ignore[arg-type]
-        sampler=range(start, stop),
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_as_it_is,
-        worker_init_fn=_one_thread if workers else None,
-        prefetch_factor=4 if workers else None,
-    )
-    return iter(loader)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)

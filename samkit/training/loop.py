@@ -1,7 +1,5 @@
 """The training itself: steps until the budget is spent, with a state that survives any kill."""
 
-import copy
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from samkit.sam.checkpoints import cast, save_sam
 from samkit.sam.model import Sam
-from samkit.training.data import Feed, Mixture, batches
+from samkit.training.data import Feed, Mixture
 from samkit.training.dense import DenseHead
-from samkit.training.finetune import merged
+from samkit.training.keep import keep
+from samkit.training.loader import batches
 from samkit.training.log import Log
 from samkit.training.optimizer import (
     Optimization,
@@ -24,10 +22,8 @@ from samkit.training.optimizer import (
     update_average,
 )
 from samkit.training.processes import Processes
-from samkit.training.sheet import sheet
 from samkit.training.state import State, load_state, save_state
 from samkit.training.step import Batch, Loss, backward
-from samkit.training.validate import validate
 from samkit.types import Sample
 
 FOREVER = 10**9
@@ -104,7 +100,7 @@ def train(
     logs = [Log(folder, name, state.step) for name in LOGS] if processes.is_first else None
     found: dict[str, float] = {}
     if state.step == 0 and logs and validation:
-        _report(state, _keep(state, folder, validation), logs[1])
+        _report(state, keep(state, folder, validation), logs[1])
     since, recent = time.monotonic(), []
     while (progress := processes.shared(_progress(state, plan))) < 1:
         recent.append(_step(state, plan, stream, progress, processes))
@@ -116,7 +112,7 @@ def train(
             _report(state, _means(recent), logs[0])
             recent = []
         if is_last or state.step % plan.validate_every == 0:
-            found = _keep(state, folder, validation)
+            found = keep(state, folder, validation)
             _report(state, found, logs[1])
         if is_last or state.step % plan.save_every == 0:
             save_state(state, folder / "state.pt")
@@ -183,36 +179,3 @@ def _progress(state: State, plan: Plan) -> float:
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
-
-
-def _keep(
-    state: State, folder: Path, validation: Mapping[str, Sequence[Sample]]
-) -> dict[str, float]:
-    """Measures the average of the weights, and keeps it in files."""
-    sam = averaged(state)
-    found = validate(sam, validation)
-    if validation:
-        sheet(sam, validation).save(folder / "sheet.png")
-    cast(sam, torch.float16)
-    _replace(sam, folder / "last.safetensors")
-    if found["mean"] > state.best:
-        state.best = found["mean"]
-        _replace(sam, folder / "best.safetensors")
-    return found
-
-
-@torch.no_grad()
-def averaged(state: State) -> Sam:
-    """A copy of the model with the moving average of its weights, plain and ready for use."""
-    sam = copy.deepcopy(state.sam)
-    for name, parameter in sam.named_parameters():
-        if name in state.average:
-            parameter.copy_(state.average[name])
-    return merged(sam).eval()
-
-
-def _replace(sam: Sam, path: Path) -> None:
-    """A reader never meets half a file."""
-    beside = path.with_name(f"new-{path.name}")
-    save_sam(sam, beside)
-    os.replace(beside, path)

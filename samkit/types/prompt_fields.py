@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from samkit.ops.boxes import FARTHEST
+from samkit.ops.short import short
 
 Floats = NDArray[np.float32]
 
@@ -17,7 +18,7 @@ def each(values: Any, clean: Callable[[Any], Any], name: str) -> tuple[Any, ...]
     if values is None:
         return None
     if isinstance(values, str | bytes) or not np.iterable(values):
-        raise ValueError(f"{name} hold one entry per prompt, got {_short(values)}")
+        raise ValueError(f"{name} hold one entry per prompt, got {short(values)}")
     cleaned = []
     for number, value in enumerate(values):
         try:
@@ -49,7 +50,7 @@ def labels_field(values: Any) -> tuple[NDArray[np.int64], ...] | None:
         wrong = flat[(flat != 0) & (flat != 1)]
         if len(wrong):
             raise ValueError(
-                f"labels are 1 (foreground) or 0 (background), got {_short(wrong.tolist())}"
+                f"labels are 1 (foreground) or 0 (background), got {short(wrong.tolist())}"
             )
     return None if prompts is None else tuple(labels.astype(np.int64) for labels in prompts)
 
@@ -100,7 +101,7 @@ def _tensor(value: Any, what: str) -> torch.Tensor | None:
     try:
         tensor = torch.as_tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"expected {what} of floats, got {_short(value)}") from error
+        raise ValueError(f"expected {what} of floats, got {short(value)}") from error
     if tensor.ndim == 3 and tensor.shape[0] == 1 and "mask" in what:
         tensor = tensor[0]
     if tensor.ndim != 2 or not tensor.is_floating_point():
@@ -117,7 +118,7 @@ def class_ids_field(value: Any) -> NDArray[np.int64] | None:
     limit = np.iinfo(np.int64).max if class_ids.dtype.kind in "iu" else 2.0**62
     fits = (class_ids <= limit) & (class_ids >= -limit - 1)
     if not fits.all() or (class_ids != np.floor(class_ids)).any():
-        raise ValueError(f"class_ids are whole numbers, got {_short(class_ids.tolist())}")
+        raise ValueError(f"class_ids are whole numbers, got {short(class_ids.tolist())}")
     return class_ids.astype(np.int64)
 
 
@@ -127,7 +128,7 @@ def scores_field(value: Any) -> Floats | None:
         return None
     scores = _vector(value, "scores")
     if not (np.abs(scores) <= np.finfo(np.float32).max).all():  # neither for NaN
-        raise ValueError(f"scores are finite numbers, got {_short(scores.tolist())}")
+        raise ValueError(f"scores are finite numbers, got {short(scores.tolist())}")
     return scores.astype(np.float32)
 
 
@@ -139,10 +140,10 @@ def real_numbers(value: Any, name: str) -> NDArray[Any]:
         if isinstance(value, torch.Tensor):
             found = f"a tensor on {value.device} with requires_grad={value.requires_grad}"
             raise ValueError(f"{name}: expected an array, got {found}") from error
-        raise ValueError(f"{name}: rows are of different lengths in {_short(value)}") from error
+        raise ValueError(f"{name}: rows are of different lengths in {short(value)}") from error
     if array.dtype.kind not in "iuf":
         kind = "text" if array.dtype.kind in "SU" else array.dtype
-        raise ValueError(f"{name}: expected numbers, got {kind} in {_short(value)}")
+        raise ValueError(f"{name}: expected numbers, got {kind} in {short(value)}")
     return array
 
 
@@ -169,8 +170,3 @@ def _labels(value: Any) -> NDArray[Any]:
     if labels.ndim != 1:
         raise ValueError(f"labels of one prompt have shape (P,), got {labels.shape}")
     return labels
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

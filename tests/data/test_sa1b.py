@@ -157,7 +157,7 @@ def test_without_masks_there_is_nothing_to_write():
     [
         (lambda c: [c], "none of SA-1B's files"),
         (lambda c: {**c, "annotations": None}, "none of SA-1B's files"),
-        (lambda c: {**c, "image": None}, "expected an image"),
+        (lambda c: {**c, "image": None}, "image .: a record is an object, got None"),
         (lambda c: {**c, "image": {**c["image"], "width": 0}}, "width is a whole number above 0"),
         (lambda c: {**c, "image": {**c["image"], "width": 61}}, r"annotation 1: .*\[40, 60\]"),
         (lambda c: {**c, "image": {**c["image"], "width": 10**8}}, "SAMKIT_MAX_PIXELS"),

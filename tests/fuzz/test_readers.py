@@ -164,7 +164,7 @@ def test_a_mask_that_no_32_bit_number_counts() -> None:
     [
         ("images", "id", [4], "image .4.: id is a whole number or a text"),
         ("images", "id", "a", "numbers and some that are texts"),
-        ("images", "height", "6", "image 4: height is a whole number above 0, got 6"),
+        ("images", "height", "6", "image 4: height is a whole number above 0, got '6'"),
         ("images", "width", 0, "width is a whole number above 0, got 0"),
         ("images", "height", 10**9, "1000000000 x 8, more than .* SAMKIT_MAX_PIXELS"),
         ("images", "file_name", 5, "file_name is a text, got 5"),

@@ -124,8 +124,8 @@ def test_no_results_are_no_error(answer):
         ([{**RESULT, "category_id": 0}], "category_id values that the categories have not: 0"),
         ([{**RESULT, "image_id": [7]}], r"results\.json, result 0: image_id is a whole number or"),
         ([{**RESULT, "category_id": 3.5}], "result 0: category_id is a whole number, got 3.5"),
-        ([{"image_id": 7, "category_id": 3, "bbox": [1, 1, 1, 1]}], "result 0: it has no score"),
-        ([RESULT, {**RESULT, "bbox": []}], r"results\.json, result 1: it has no segmentation and"),
+        ([{"image_id": 7, "category_id": 3, "bbox": [1, 1, 1, 1]}], "result 0 has no score"),
+        ([RESULT, {**RESULT, "bbox": []}], r"results\.json, result 1 has no segmentation and"),
         ([{"image_id": 7, "category_id": 3, "score": 0.5}], "no segmentation and no bbox; give it"),
         (
             [RESULT, {**RESULT, "bbox": [], "segmentation": [[0, 0, 9, 0, 9, 9]]}],
@@ -139,10 +139,13 @@ def test_no_results_are_no_error(answer):
         ([{**RESULT, "segmentation": 5}], "result 0 .*list of polygons, or run lengths"),
         ([{**RESULT, "bbox": [1, 1, -4, 4]}], r"result 0: bbox is \[x, y, width, height\]"),
         ([{**RESULT, "bbox": [1, 1, float("inf"), 4]}], "result 0: bbox is"),
-        ([{**RESULT, "score": float("nan")}], "result 0: score is a finite number, got nan; drop"),
-        ([{**RESULT, "score": float("inf")}], "result 0: score is a finite number, got inf"),
-        ([{**RESULT, "score": "0.5"}], "score is a finite number, got '0.5'"),
-        ([{**RESULT, "score": None}], "score is a finite number, got None"),
+        (
+            [{**RESULT, "score": float("nan")}],
+            r"result 0: score is a finite number .drop the result.*got nan",
+        ),
+        ([{**RESULT, "score": float("inf")}], "result 0: score is a finite number .*got inf"),
+        ([{**RESULT, "score": "0.5"}], "score is a finite number .*got '0.5'"),
+        ([{**RESULT, "score": None}], "score is a finite number .*got None"),
         ([5], "result 0: a record is an object, got 5"),
         ({"annotations": []}, "no results file"),
         ("image_id,score", "no JSON file"),
@@ -162,7 +165,7 @@ def test_annotations_must_be_annotations(answer):
     ("kind", "change", "message"),
     [
         ("images", {"height": 0}, r"truth\.json, image 0: height is a whole number above 0"),
-        ("images", {"width": "60"}, "image 0: width is a whole number, got '60'"),
+        ("images", {"width": "60"}, "image 0: width is a whole number above 0, got '60'"),
         ("images", {"id": {}}, "image 0: id is a whole number or a text"),
         ("images", {"id": 8}, r"annotations have image_id values that the images have not: 7"),
         ("images", {"neg_category_ids": 5}, "image 0: neg_category_ids is a list"),
@@ -171,7 +174,7 @@ def test_annotations_must_be_annotations(answer):
         ("annotations", {"area": float("nan")}, "annotation 0: area is a finite number, got nan"),
         ("annotations", {"iscrowd": "no"}, "annotation 0: iscrowd is 0 or 1"),
         ("annotations", {"segmentation": [[1, 2, 3]]}, r"annotation 0 \(of image 7\): a polygon"),
-        ("annotations", {"segmentation": [], "bbox": []}, "annotation 0: it has no segmentation"),
+        ("annotations", {"segmentation": [], "bbox": []}, "annotation 0 has no segmentation"),
     ],
 )
 def test_annotations_of_another_kind(answer, kind, change, message):
@@ -180,5 +183,5 @@ def test_annotations_of_another_kind(answer, kind, change, message):
 
 
 def test_images_are_listed_once(answer):
-    with pytest.raises(ValueError, match="images have ids twice: 7"):
+    with pytest.raises(ValueError, match="has the image ids 7 more than once"):
         answer([RESULT], truth={**TRUTH, "images": TRUTH["images"] * 2})

@@ -11,13 +11,12 @@ from samkit import Prompts, load_sam
 from samkit.sam.checkpoints import build_sam
 from samkit.sam.config import SamConfig
 from samkit.sam.hub import HUB_POSITIONS, POSITIONS, hub_names, official_names
+from samkit.sam.hub_model import hub_model
 from samkit.sam.model import Sam as OurSam
 from samkit.sam.preprocess import preprocess
 
 pytest.importorskip("transformers", reason="this needs the extra `bench`")
 pytest.importorskip("segment_anything", reason="tests.parity needs the extra `official`")
-
-import transformers
 
 from tests.parity.models import SMALL, randomise
 
@@ -28,43 +27,6 @@ ODD = SamConfig(
     iou_head_hidden=40,
 )  # fmt: skip
 PICTURE = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
-
-
-def hub(config: SamConfig) -> torch.nn.Module:
-    """The library's model, given `config`'s sizes."""
-    model = transformers.SamModel(
-        transformers.SamConfig(
-            vision_config={
-                "hidden_size": config.width,
-                "output_channels": config.channels,
-                "num_hidden_layers": config.depth,
-                "num_attention_heads": config.num_heads,
-                "image_size": config.image_size,
-                "patch_size": config.patch_size,
-                "window_size": config.window_size,
-                "global_attn_indexes": list(config.global_blocks),
-                "num_pos_feats": config.channels // 2,
-                "mlp_dim": config.mlp_dim,
-            },
-            prompt_encoder_config={
-                "hidden_size": config.channels,
-                "image_size": config.image_size,
-                "patch_size": config.patch_size,
-                "mask_input_channels": config.mask_channels,
-            },
-            mask_decoder_config={
-                "hidden_size": config.channels,
-                "mlp_dim": config.decoder_mlp_dim,
-                "num_hidden_layers": config.decoder_depth,
-                "num_attention_heads": config.decoder_heads,
-                "attention_downsample_rate": config.channels // config.decoder_attention_width,
-                "num_multimask_outputs": config.num_mask_tokens - 1,
-                "iou_head_depth": config.iou_head_depth,
-                "iou_head_hidden_dim": config.iou_head_hidden,
-            },
-        )
-    )
-    return model.eval()
 
 
 def random_tensors(config: SamConfig) -> dict[str, torch.Tensor]:
@@ -120,7 +82,7 @@ def assert_agree(ours: OurSam, theirs: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize("config", [SMALL, ODD], ids=["small", "odd"])
 def test_samkit_loads_a_file_of_the_library(config: SamConfig, tmp_path: Path) -> None:
-    theirs = hub(config)
+    theirs = hub_model(config)
     randomise(theirs, seed=4)
     theirs.tie_weights()
     theirs.save_pretrained(tmp_path)
@@ -131,7 +93,7 @@ def test_samkit_loads_a_file_of_the_library(config: SamConfig, tmp_path: Path) -
 
 @pytest.mark.parametrize("config", [SMALL, ODD], ids=["small", "odd"])
 def test_the_library_loads_what_samkit_names_for_it(config: SamConfig) -> None:
-    ours, theirs = build_sam(random_tensors(config)).eval(), hub(config)
+    ours, theirs = build_sam(random_tensors(config)).eval(), hub_model(config)
     theirs.load_state_dict(hub_names(ours.state_dict()), strict=True)
     assert_agree(ours, theirs)
 
@@ -139,7 +101,7 @@ def test_the_library_loads_what_samkit_names_for_it(config: SamConfig) -> None:
 def test_there_and_back_nothing_is_lost() -> None:
     tensors = random_tensors(ODD)
     named = hub_names(tensors)
-    assert set(named) == set(hub(ODD).state_dict())
+    assert set(named) == set(hub_model(ODD).state_dict())
     back = official_names(named)
     assert back.keys() == tensors.keys()
     assert all(torch.equal(back[name], tensors[name]) for name in tensors)

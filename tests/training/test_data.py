@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from samkit.training import augment
-from samkit.training.data import LEAST_PIXELS, Feed, Mixture, batches, make_batch
+from samkit.training.data import LEAST_PIXELS, Feed, Mixture, make_batch
+from samkit.training.loader import batches
 from samkit.training.sources import mixture
 from samkit.training.step import Batch
 from tests.training.small import SIMULATION, scenes, small_feed

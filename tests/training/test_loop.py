@@ -19,7 +19,8 @@ from samkit.data import shapes
 from samkit.sam.checkpoints import read_tensors
 from samkit.training.data import Mixture
 from samkit.training.finetune import choose_trained
-from samkit.training.loop import Plan, averaged, start, train
+from samkit.training.keep import averaged
+from samkit.training.loop import Plan, start, train
 from samkit.training.optimizer import Optimization
 from samkit.training.state import load_state, save_state
 from tests.training.small import scenes, small_feed, small_sam

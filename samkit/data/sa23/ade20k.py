@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from samkit.data.records import read_json_file
 from samkit.data.sa23.label_maps import mask_of, read_values
 from samkit.data.sa23.objects import annotations
 from samkit.ops import rle
+from samkit.ops.json_text import read_json_file
 from samkit.types import Annotations
 
 VISIBLE = 255

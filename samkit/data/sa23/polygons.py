@@ -8,9 +8,9 @@ from typing import Any
 from samkit.data.dataset import Dataset
 from samkit.data.files import read_picture
 from samkit.data.picture_size import picture_size
-from samkit.data.records import read_json_file
 from samkit.data.sa23.objects import OBJECT, annotations
 from samkit.ops import rle
+from samkit.ops.json_text import read_json_file
 from samkit.types import Annotations, Sample
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from samkit.data.dataset import Dataset
 from samkit.data.files import read_picture
-from samkit.data.records import read_json_file
 from samkit.data.sa23.objects import annotations
 from samkit.ops import rle
+from samkit.ops.json_text import read_json_file
 from samkit.types import Sample
 
 
