@@ -19,9 +19,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from samkit import Sample, draw, evaluate, load_sam
+from samkit import Sample, draw, evaluate, load_sam, stored
 from samkit import data as readers
-from samkit.clip import load_clip
+from samkit.clip import load_clip, stored_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import Dataset
 from samkit.data.phrases import asking, by_class, captions
@@ -40,7 +40,7 @@ from samkit.stages import (
     Segment,
     TextPrompt,
     Top,
-    YoloWorld,
+    YoloText,
     ZeroShot,
     text_sam,
 )
@@ -65,8 +65,10 @@ def main(
     points_per_side: int | None = None,
     context: float = 1.5,
     masked: bool = False,
+    masked_attention: bool = False,
     unseen: bool = False,
     limit: int | None = None,
+    store: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
     dtype: str = "float32",
@@ -74,29 +76,32 @@ def main(
     """Masks for phrases, or how well they are found.
 
     clip, clip_weights: as `load_clip` has them. prompt: tiny, or a file that train_text_prompt.py
-    wrote. detector: a YOLO-World .pt, or a name or folder of OWLv2 or Grounding DINO. data: a
-    picture, a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top:
-    masks of a phrase; threshold: of their scores. points_per_side: of everything mode; 32, and 16 for
-    tiny. context, masked: how CLIP sees a mask. unseen: of shapes only phrases whose combination of
-    class and colour no text model was trained on.
+    wrote. detector: a YOLO-World or YOLOE .pt, or a name or folder of OWLv2 or Grounding DINO. data: a
+    picture, a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which
+    route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
+    32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask. unseen: of shapes only phrases whose
+    combination of class and colour no text model was trained on. store: a folder that keeps
+    embeddings, so that other phrases find the same pictures encoded.
     """
     model = load_sam(sam, device, dtype)
+    embed = Embed(stored(model, store) if store else model)
     if route == "detect":
         find: Stage = DetectText(open_detector(detector, clip, clip_weights, device))
-        find = find | Embed(model) | Segment(model)
+        find = find | embed | Segment(model)
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
+        looker = stored_clip(looker, store) if store else looker
         if route == "prompt":
             words = load_text_prompt(prompt)
             ask = TextPrompt(looker, projection=words)
-            find = Embed(model) | ask | Segment(text_sam(model, words))
+            find = embed | ask | Segment(text_sam(model, words), several=top > 1)
         else:
             grid = points_per_side or (16 if sam == "tiny" else 32)
             everything = Proposals(
                 model, points_per_side=grid, **(KEEP_ALL if sam == "tiny" else {})
             )
-            crops = (Crop(context, masked),)
-            find = Embed(model) | everything | RankByText(looker, each="phrase", crops=crops)
+            crops = (Crop(context, masked, masked_attention),)
+            find = embed | everything | RankByText(looker, each="phrase", crops=crops)
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
         if not phrases:
@@ -109,10 +114,10 @@ def main(
 
 
 def open_detector(name: str, clip: str, weights: str | None, device: str) -> Any:
-    """YOLO-World from a .pt, whose texts CLIP's ViT-B/32 makes; anything else is transformers'."""
+    """YOLO-World or YOLOE from a .pt, whose texts its own CLIP reads; anything else is transformers'."""
     if Path(name).suffix == ".pt":
-        looker = load_clip("ViT-B-32" if clip == "tiny" else clip, weights, device)
-        return YoloWorld(name, looker, device=device)
+        looker = None if clip == "tiny" else load_clip(clip, weights, device)
+        return YoloText(name, looker, device=device)
     return ZeroShot(name, device=device)
 
 

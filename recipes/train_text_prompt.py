@@ -55,6 +55,7 @@ def main(
     prompts: int = 32,
     tokens: int = 4,
     corrections: int = 1,
+    masked_attention: bool = False,
     least_share: float = 0.0095,
     learning_rate: float = 1e-3,
     device: str = "auto",
@@ -65,7 +66,8 @@ def main(
     data: shapes, or what train_sam.py takes. train: what is taught beside the projection. pool:
     batches made once, whose pictures are encoded once where the encoder is frozen; 0 makes a new batch
     each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
-    embedding. corrections: clicks after it. least_share: of the picture; smaller masks are dropped.
+    embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
+    patches in its last layer, as in the paper. least_share: of the picture; smaller masks are dropped.
     """
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -97,7 +99,7 @@ def main(
         batch, embedded = batches(step)
         rows = torch.from_numpy(rng.permutation(len(batch.targets))[:prompts])
         batch = some_masks(batch, rows.to(model.device))
-        shown = projection(image_embeddings(batch, looker, rng).to(model.device))
+        shown = projection(image_embeddings(batch, looker, rng, masked_attention).to(model.device))
         outcome = text_backward(model, embedded, batch, shown, Loss())
         torch.nn.utils.clip_grad_norm_([*projection.parameters(), *taught], 1.0)
         optimizer.step()

@@ -17,7 +17,7 @@ from samkit.stages.segment import Embed, Refine, Segment
 from samkit.stages.similarity import MaskSimilarity
 from samkit.stages.text_prompt import TextPrompt, text_sam
 from samkit.stages.yolo import Yolo
-from samkit.stages.yolo_world import YoloWorld
+from samkit.stages.yolo_text import YoloText
 from samkit.stages.zero_shot import ZeroShot
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "TextPrompt",
     "Top",
     "Yolo",
-    "YoloWorld",
+    "YoloText",
     "ZeroShot",
     "text_sam",
 ]

@@ -22,7 +22,7 @@ class TextDetector(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class DetectText(Stage):
-    """Boxes for phrases, by a detector with an open vocabulary: `ZeroShot`, `YoloWorld`, or your own.
+    """Boxes for phrases, by a detector with an open vocabulary: `ZeroShot`, `YoloText`, or your own.
 
     detector: a function of images, (H, W, 3) uint8 RGB, and of each image's phrases, that returns one
         `Prompts` for each image, class ids being places among its phrases.

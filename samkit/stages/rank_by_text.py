@@ -12,7 +12,7 @@ from samkit.clip.model import PLAIN, Clip
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Stage
 from samkit.stages.asked import ask_for, phrases_of
-from samkit.stages.mask_crops import in_batches, mask_crops
+from samkit.stages.mask_crops import Patches, Pixels, in_batches, mask_crops
 from samkit.types import Masks, Sample
 
 NOTHING = -1.0  # similarity of a mask without a pixel, below which there is none
@@ -29,11 +29,12 @@ class RankByText(Stage):
         `Top(k, per="class")` finds the k best masks of each phrase, which may share a mask.
     scores: "similarity" is the dot product of the embeddings, -1 to 1; "probability" the softmax over
         the sample's phrases at the temperature that the CLIP was trained with.
-    crops: how masks are cut out; the embeddings of several ways are averaged.
+    crops: how masks are cut out and looked at; the embeddings of several ways are averaged.
     templates: sentences with {} where a phrase goes, averaged too.
 
     Where a sample has no phrases, no mask is left. Masks are cut from all pictures of a batch together.
-    Raises ValueError for phrases that are one text or empty, and settings of other names.
+    Raises ValueError for phrases that are one text or empty, settings of other names, and masked
+    attention with a CLIP that has none.
 
     >>> import samkit
     >>> from samkit.clip import load_clip
@@ -58,6 +59,8 @@ class RankByText(Stage):
             raise ValueError(f'scores is "similarity" or "probability", got {self.scores!r}')
         if not self.crops:
             raise ValueError("crops are at least one way to cut masks out, such as (Crop(),)")
+        if any(crop.masked_attention for crop in self.crops):
+            _ = self.clip.patch_grid  # which tells where there is none
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
         asked = [phrases_of(sample, self.phrases) for sample in samples]
@@ -84,19 +87,20 @@ class RankByText(Stage):
 
     def _embeddings(self, samples: Sequence[Sample]) -> torch.Tensor | None:
         """(all masks of all samples, D), of length 1; None where there are no masks."""
-        side, total = self.clip.image_size, None
+        total = None
         for how in self.crops:
-            found = in_batches(self._cut(samples, side, how), self.clip.images)
+            found = in_batches(self._cut(samples, how), self.clip.images)
             if found is None:
                 return None
             total = found if total is None else total + found
         assert total is not None
         return torch.nn.functional.normalize(total, dim=-1)
 
-    def _cut(self, samples: Sequence[Sample], side: int, how: Crop) -> Iterator[NDArray[np.uint8]]:
+    def _cut(self, samples: Sequence[Sample], how: Crop) -> Iterator[tuple[Pixels, Patches | None]]:
+        side, grid = self.clip.image_size, self.clip.patch_grid if how.masked_attention else 0
         for sample in samples:
             if len(_masks(sample)):
-                yield from mask_crops(sample.image, _masks(sample), side, how)
+                yield from mask_crops(sample.image, _masks(sample), side, how, grid)
 
     def _ranked(self, masks: Masks, table: NDArray[np.float32]) -> Masks:
         """The masks with classes and scores from their (masks, phrases) similarities."""

@@ -28,15 +28,18 @@ class Embed(Stage):
 
 @dataclass(frozen=True, repr=False)
 class Segment(Stage):
-    """One mask per prompt.
+    """One mask per prompt, or several.
 
     multimask_output: True takes the best of three by predicted IoU; False the single mask; None
         follows the paper's rule (sec. 3, app. A): a prompt of one part - one point, or one box, or
         one text's tokens - is ambiguous and takes the best of three, any other the single mask.
+    several: all of the three are kept, not the best alone, each with its score; their `prompt_index`
+        tells whose they are. `Top(k, per="class")` behind it finds the k best of each phrase.
     """
 
     sam: SamModel
     multimask_output: bool | None = None
+    several: bool = False
 
     reads = ("embedding", "prompts")
     writes = ("masks",)
@@ -51,7 +54,7 @@ class Segment(Stage):
             asked = [own[chosen] for own, chosen in zip(prompts, rows, strict=True)]
             answers = self.sam.decode(embeddings, asked, multimask_output=wanted)
             for part, answer, own in zip(parts, answers, rows, strict=True):
-                part.append(_best(answer, own))
+                part.append(_all(answer, own) if self.several else _best(answer, own))
         return [s.replace(masks=_in_order(part)) for s, part in zip(samples, parts, strict=True)]
 
     def _multimask(self, prompts: Prompts) -> NDArray[np.bool_]:
@@ -115,6 +118,11 @@ def _best(answer: Masks, rows: NDArray[np.int64]) -> Masks:
     iou = answer.predicted_iou.reshape(len(rows), -1)
     best = np.arange(len(rows)) * iou.shape[1] + iou.argmax(axis=1)
     return answer[best].replace(prompt_index=rows)
+
+
+def _all(answer: Masks, rows: NDArray[np.int64]) -> Masks:
+    """Every mask, with its prompt's place; `rows` are the prompts' places."""
+    return answer.replace(prompt_index=rows[answer.prompt_index])
 
 
 def _in_order(parts: Sequence[Masks]) -> Masks:

@@ -110,6 +110,8 @@ class Yolo:
         picture = PilImage.fromarray(image)
         [result] = self._model.predict(picture, **self._settings)
         boxes = result.boxes.cpu().numpy()
+        # YOLO26 and its like can turn a box inside out, which is none.
+        boxes = boxes[(boxes.xyxy[:, :2] <= boxes.xyxy[:, 2:]).all(axis=1)]
         ids = [self.class_ids[int(number)] for number in boxes.cls]
         return Prompts.from_boxes(boxes.xyxy, class_ids=ids, scores=boxes.conf)
 

@@ -79,8 +79,8 @@ class ZeroShot:
     def _find(
         self, image: PilImage.Image, phrase: str, size: tuple[int, int]
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        # Grounding DINO wants lower case and a full stop, and the others do not mind.
-        text = phrase.strip().lower().rstrip(".") + "."
+        # To Grounding DINO a full stop ends a phrase, and its processor sets that itself.
+        text = " ".join(phrase.lower().replace(".", " ").split())
         inputs = self._processor(text=[[text]], images=image, return_tensors="pt")
         outputs = self._model(**inputs.to(self._model.device))
         [result] = self._processor.post_process_grounded_object_detection(

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from samkit.clip.model import Clip
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import covered_cells, square_crop
 from samkit.sam.decoding import Chunk
 from samkit.sam.model import Sam
 from samkit.sam.prompt_encoder import NOT_A_POINT
@@ -34,25 +34,36 @@ def some_masks(batch: Batch, rows: torch.Tensor) -> Batch:
     )
 
 
-def crops_of_masks(batch: Batch, side: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """A (side, side, 3) uint8 crop of each mask as the paper cuts them.
+def crops_of_masks(
+    batch: Batch, side: int, rng: np.random.Generator, grid: int | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    """A (side, side, 3) uint8 crop of each mask as the paper cuts them, and the patches it covers.
 
     The mask's box is widened by a random factor from 1 to 2, the crop is square, and half the time
-    pixels outside the mask are black.
+    pixels outside the mask are black. Patches are (grid, grid) bool; None without a grid.
     """
-    crops = []
+    crops, patches = [], []
     for image, target in zip(batch.which.tolist(), batch.targets.cpu().numpy(), strict=True):
         rows, columns = np.flatnonzero(target.any(1)), np.flatnonzero(target.any(0))
         box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
         mask = target if rng.random() < MASKED_SHARE else None
-        pixels = batch.images[image].cpu().numpy()
-        crops.append(square_crop(pixels, box, side, rng.uniform(*WIDENED), mask))
-    return crops
+        pixels, widened = batch.images[image].cpu().numpy(), rng.uniform(*WIDENED)
+        crops.append(square_crop(pixels, box, side, widened, mask))
+        if grid is not None:
+            patches.append(covered_cells(target, box, grid, widened))
+    return crops, None if grid is None else patches
 
 
-def image_embeddings(batch: Batch, clip: Clip, rng: np.random.Generator) -> torch.Tensor:
-    """(N, D) CLIP embeddings of the masks' crops: what stands for a text in training."""
-    return clip.images(crops_of_masks(batch, clip.image_size, rng))
+def image_embeddings(
+    batch: Batch, clip: Clip, rng: np.random.Generator, masked_attention: bool = False
+) -> torch.Tensor:
+    """(N, D) CLIP embeddings of the masks' crops: what stands for a text in training.
+
+    masked_attention: CLIP's output token sees only the mask's patches in the last layer, as in the
+    paper. Raises ValueError for a CLIP that cannot.
+    """
+    grid = clip.patch_grid if masked_attention else None
+    return clip.images(*crops_of_masks(batch, clip.image_size, rng, grid))
 
 
 def text_backward(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import covered_cells, square_crop
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (20, 30, 3)).astype(np.uint8)
 
@@ -39,3 +39,20 @@ def test_a_mask_blackens_the_rest() -> None:
 def test_small_and_broken_boxes_give_a_picture(box) -> None:
     assert square_crop(IMAGE, box, 16).shape == (16, 16, 3)
     assert square_crop(IMAGE[:1, :1], box, 16).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("box", [[4, 6, 12, 14], [-5, -5, 3, 3], [2, 1, 29, 19], [7, 7, 9, 8]])
+def test_cells_are_covered_where_the_crop_shows_the_mask(box) -> None:
+    """Beside a search over all pixels of the square: a cell is covered if any touches it."""
+    mask = np.random.default_rng(1).random((20, 30)) > 0.9
+    white = np.repeat(mask[..., None], 3, axis=2).astype(np.uint8)
+    for context, cells in ((1.0, 4), (1.5, 7)):
+        square = square_crop(white, box, None, context)[..., 0]
+        width, expected = len(square), np.zeros((cells, cells), dtype=bool)
+        for row, column in zip(*np.nonzero(square), strict=True):
+            for i in range(cells):
+                for j in range(cells):
+                    down = row < (i + 1) * width / cells and row + 1 > i * width / cells
+                    across = column < (j + 1) * width / cells and column + 1 > j * width / cells
+                    expected[i, j] |= down and across
+        np.testing.assert_array_equal(covered_cells(mask, box, cells, context), expected)

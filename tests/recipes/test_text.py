@@ -57,6 +57,7 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
             ["a red disc", "a bar"],
             data=str(data),
             points_per_side=3,
+            store=tmp_path / "store",
             out=out / data.name,
             device="cpu",
         )
@@ -65,6 +66,12 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
         assert [m["phrase"] for m in found["masks"]] != [] and len(found["masks"]) == 2
         assert {m["phrase"] for m in found["masks"]} == {"a red disc", "a bar"}
         assert np.asarray(Image.open(out / data.name / "overlays" / "scene.png")).std() > 1
+    kept = [path.name.partition(".")[2] for path in (tmp_path / "store").iterdir()]
+    assert kept.count("embedding.safetensors") == 1 and kept.count("clip_embedding") > 1
+    main(["a red disc", "a bar"], "prompt", data=str(path), top=3, out=out / "three", device="cpu")
+    found = json.loads((out / "three/masks/scene.json").read_text())["masks"]
+    assert sorted(m["phrase"] for m in found) == ["a bar"] * 3 + ["a red disc"] * 3
+    assert len({m["score"] for m in found}) == 6
     with pytest.raises(typer.BadParameter, match="say what to look for"):
         main(data=str(path), out=out)
 

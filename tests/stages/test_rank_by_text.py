@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samkit.ops.square_crops import Crop, square_crop
+from samkit.ops.square_crops import Crop, covered_cells, square_crop
 from samkit.stages import GroundTruthBoxes, RankByText, Top
 from samkit.testing import check_stage, example_samples
 from samkit.types import Masks, Sample
@@ -27,6 +27,7 @@ def masked(sample: Sample) -> Sample:
         RankByText(CLIP),
         RankByText(CLIP, each="phrase", scores="probability"),
         RankByText(CLIP, PHRASES, crops=(Crop(1.0, masked=True), Crop(2.0)), templates=("the {}",)),
+        RankByText(CLIP, PHRASES, crops=(Crop(masked_attention=True),)),
         RankByText(CLIP, []),
     ],
 )
@@ -49,6 +50,18 @@ def test_scores_are_the_similarities_of_crops_and_texts() -> None:
         np.testing.assert_allclose(answer.masks.scores, table.max(axis=1), atol=1e-6)
         assert answer.phrases == tuple(PHRASES)
         assert answer.masks.rle() == sample.masks.rle()
+
+
+def test_masked_attention_sees_the_mask_s_patches() -> None:
+    sample = masked(example_samples()[0])
+    crop = Crop(1.5, masked_attention=True)
+    [ranked] = RankByText(CLIP, PHRASES, each="phrase", crops=(crop,))([sample])
+    truth = sample.annotations
+    pairs = list(zip(truth.boxes, truth.binary(), strict=True))
+    crops = [square_crop(sample.image, box, 32, 1.5) for box, _ in pairs]
+    patches = [covered_cells(mask, box, 4, 1.5) for box, mask in pairs]
+    table = (CLIP.images(crops, patches) @ CLIP.texts(PHRASES).T).numpy()
+    np.testing.assert_allclose(ranked.masks.scores, table.T.flatten(), atol=1e-6)
 
 
 def test_each_phrase_has_all_masks_and_top_takes_its_best() -> None:
@@ -123,6 +136,6 @@ def test_settings_that_mean_nothing_are_refused() -> None:
 def test_it_tells_its_settings() -> None:
     text = repr(RankByText(CLIP, ["a dog"], crops=(Crop(2.0, masked=True),)))
     assert text.startswith("RankByText(<small-0>, phrases=('a dog',)")
-    assert "Crop(context=2.0, masked=True)" in text
+    assert "Crop(context=2.0, masked=True, masked_attention=False)" in text
     assert RankByText(CLIP).reads == ("image", "masks", "phrases")
     assert RankByText(CLIP, ["a"]).writes == ("masks", "phrases")

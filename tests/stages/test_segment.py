@@ -74,6 +74,20 @@ def test_best_is_by_predicted_iou(sam: Sam) -> None:
     assert np.array_equal(answer.masks.binary()[0], masks.binary()[best])
 
 
+def test_several_are_the_three_of_an_ambiguous_prompt_and_one_of_any_other(sam: Sam) -> None:
+    check_stage(Segment(sam, several=True), before=GroundTruthBoxes() | Embed(sam))
+    sample = embedded(sam, MIXED)
+    [one], [every] = Segment(sam)([sample]), Segment(sam, several=True)([sample])
+    assert every.masks.prompt_index.tolist() == [0, 0, 0, 1, 2, 2, 2, 3]
+    [masks] = sam.decode([sample.embedding], [MIXED[:1]])
+    np.testing.assert_allclose(every.masks.scores[:3], masks.predicted_iou, atol=1e-5)
+    assert (every.masks[:3].binary() != masks.binary()).mean() < 1e-4
+    best = [every.masks.scores[every.masks.prompt_index == prompt].max() for prompt in range(4)]
+    np.testing.assert_allclose(best, one.masks.scores, atol=1e-6)
+    [refined] = Refine(sam)([every])
+    assert refined.masks.prompt_index.tolist() == every.masks.prompt_index.tolist()
+
+
 def test_refine_feeds_back_the_chosen_mask_with_its_box(sam: Sam) -> None:
     sample = embedded(sam, MIXED[2:3])
     [first] = Segment(sam)([sample])

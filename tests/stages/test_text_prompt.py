@@ -11,7 +11,7 @@ from samkit.clip.projection import (
     load_text_prompt,
     save_text_prompt,
 )
-from samkit.stages import Embed, Segment, TextPrompt, text_sam
+from samkit.stages import Embed, Segment, TextPrompt, Top, text_sam
 from samkit.stages.segment import num_parts
 from samkit.testing import check_stage, example_samples
 from tests.clip_models import small_clip
@@ -61,6 +61,21 @@ def test_the_decoder_reads_the_tokens(sam, projection) -> None:
     best = answer.predicted_iou.reshape(2, 3).max(axis=1)
     np.testing.assert_allclose(sample.masks.scores, best, atol=1e-5)
     assert sample.masks.class_ids.tolist() == [0, 1]
+
+
+def test_one_mask_or_several_per_phrase(sam, projection) -> None:
+    ask = Embed(sam) | TextPrompt(CLIP, PHRASES, projection=projection)
+    samples = example_samples()[:2]
+    for one, several in zip(
+        (ask | Segment(sam))(samples), (ask | Segment(sam, several=True))(samples), strict=True
+    ):
+        assert one.masks.class_ids.tolist() == [0, 1]
+        assert several.masks.class_ids.tolist() == [0, 0, 0, 1, 1, 1]
+        scores = several.masks.scores.reshape(2, 3)
+        assert (np.ptp(scores, axis=1) > 0).all()
+        np.testing.assert_allclose(scores.max(axis=1), one.masks.scores, atol=1e-6)
+    [two] = (ask | Segment(sam, several=True) | Top(2, per="class"))(samples[:1])
+    assert sorted(two.masks.class_ids.tolist()) == [0, 0, 1, 1]
 
 
 def test_different_numbers_of_phrases_are_the_same_one_by_one(sam, projection) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from samkit.clip.projection import TextProjection
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import covered_cells, square_crop
 from samkit.training.step import Batch, Loss, normalised
 from samkit.training.text import (
     Pool,
@@ -44,12 +44,24 @@ def test_crops_are_the_paper_s(monkeypatch: pytest.MonkeyPatch) -> None:
 
     batch = make_batch()
     for chance, mask in ((0.6, None), (0.4, batch.targets[2].numpy())):
-        crops = crops_of_masks(batch, 32, Fixed(chance))  # type: ignore[arg-type]
-        assert len(crops) == 3
+        crops, patches = crops_of_masks(batch, 32, Fixed(chance), 4)  # type: ignore[arg-type]
+        assert len(crops) == len(patches) == 3
         expected = square_crop(batch.images[1].numpy(), (30, 10, 60, 60), 32, 1.5, mask)
         np.testing.assert_array_equal(crops[2], expected)
-    clip, rng = small_clip(), np.random.default_rng(0)
-    assert image_embeddings(batch, clip, rng).shape == (3, 16)
+        covered = covered_cells(batch.targets[2].numpy(), (30, 10, 60, 60), 4, 1.5)
+        np.testing.assert_array_equal(patches[2], covered)
+        assert 0 < covered.sum() < 16
+
+
+def test_embeddings_with_and_without_masked_attention() -> None:
+    batch, clip = make_batch(), small_clip()
+    plain, masked = (
+        image_embeddings(batch, clip, np.random.default_rng(0), chosen) for chosen in (False, True)
+    )
+    crops, patches = crops_of_masks(batch, 32, np.random.default_rng(0), 4)
+    torch.testing.assert_close(plain, clip.images(crops))
+    torch.testing.assert_close(masked, clip.images(crops, patches))
+    assert (plain - masked).abs().max() > 0.01
 
 
 def test_small_masks_are_dropped_and_rows_chosen() -> None:
