@@ -44,6 +44,7 @@ from samkit.stages import (
     ZeroShot,
     text_sam,
 )
+from samkit.stages.rank_by_text import FOR_TINY
 from samkit.types import Annotations
 
 Route = Literal["prompt", "rank", "detect"]
@@ -64,8 +65,9 @@ def main(
     threshold: float = -1.0,
     points_per_side: int | None = None,
     context: float = 1.5,
-    masked: bool = False,
+    masked: bool | None = None,
     masked_attention: bool = False,
+    quality: float | None = None,
     unseen: bool = False,
     limit: int | None = None,
     store: Path | None = None,
@@ -79,7 +81,9 @@ def main(
     wrote. detector: a YOLO-World or YOLOE .pt, or a name or folder of OWLv2 or Grounding DINO. data: a
     picture, a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which
     route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
-    32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask. unseen: of shapes only phrases whose
+    32, and 16 for tiny. context, masked, masked_attention: how CLIP
+    sees a mask; quality: how much its predicted IoU counts. Where none of these is said, the pair tiny
+    sees masks alone, with 0.8; others see 1.5 times the box, with 0. unseen: of shapes only phrases whose
     combination of class and colour no text model was trained on. store: a folder that keeps
     embeddings, so that other phrases find the same pictures encoded.
     """
@@ -100,8 +104,12 @@ def main(
             everything = Proposals(
                 model, points_per_side=grid, **(KEEP_ALL if sam == "tiny" else {})
             )
-            crops = (Crop(context, masked, masked_attention),)
-            find = embed | everything | RankByText(looker, each="phrase", crops=crops)
+            shown = dict(FOR_TINY) if clip == "tiny" else {}
+            if masked is not None or context != 1.5 or masked_attention:
+                shown["crops"] = (Crop(context, bool(masked), masked_attention),)
+            if quality is not None:
+                shown["quality"] = quality
+            find = embed | everything | RankByText(looker, each="phrase", **shown)
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
         if not phrases:

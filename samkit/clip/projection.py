@@ -23,7 +23,13 @@ class TextProjection(nn.Module):
     clip_width: numbers of a CLIP embedding. channels: of the SAM's prompt tokens.
     clip_name, sam_name: for whom it was trained, told in errors. decoder: tensors of a mask decoder
     that was trained along ("mask_decoder." before each official name), or none.
+
+    It is taught by embeddings of pictures and asked with those of texts, which lie apart as a whole
+    (V. W. Liang et al., Mind the gap, 2022): `gap`, the mean of the former less the mean of the latter,
+    takes a text over; zeros where it was not measured.
     """
+
+    gap: torch.Tensor
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class TextProjection(nn.Module):
         super().__init__()
         self.lin1 = nn.Linear(clip_width, hidden)
         self.lin2 = nn.Linear(hidden, tokens * channels)
+        self.register_buffer("gap", torch.zeros(clip_width))
         self.channels = channels
         self.clip_name, self.sam_name = clip_name, sam_name
         self.decoder = decoder or {}
@@ -54,6 +61,11 @@ class TextProjection(nn.Module):
     def clip_width(self) -> int:
         """Numbers of the CLIP embeddings that it takes."""
         return self.lin1.in_features
+
+    def read(self, texts: torch.Tensor) -> torch.Tensor:
+        """Tokens (N, tokens, channels) of texts' embeddings (N, D), as of a picture that shows the same."""
+        tokens: torch.Tensor = self(nn.functional.normalize(texts + self.gap, dim=-1))
+        return tokens
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         # An embedding has length 1, so its numbers are small; a linear layer likes them around 1.
@@ -89,6 +101,7 @@ def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
             about = file.metadata() or {}
             tensors = {n: file.get_tensor(n).float() for n in file.keys()}  # noqa: SIM118
         channels = int(about["channels"])
+        tensors.setdefault("gap", torch.zeros(tensors["lin1.weight"].shape[1]))
         decoder = {name: t for name, t in tensors.items() if name.startswith(DECODER)}
         projection = TextProjection(
             tensors["lin1.weight"].shape[1],

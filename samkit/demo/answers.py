@@ -26,6 +26,7 @@ from samkit.stages import (
     Top,
     text_sam,
 )
+from samkit.stages.rank_by_text import FOR_TINY
 from samkit.types import Prompts, Sample
 
 Mode = Literal["points", "box", "everything", "text"]
@@ -164,7 +165,9 @@ class Answers:
             return DetectText(self.detector) | Segment(self.sam), sample
         assert self.clip is not None, "else there were no such routes"
         if question.route == "rank":
-            return self._everything(progress) | RankByText(self.clip, each="phrase"), sample
+            shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
+            rank = RankByText(self.clip, each="phrase", **shown)
+            return self._everything(progress) | rank, sample
         words = self.text_prompt
         ask = TextPrompt(self.clip, projection=words, with_points=bool(question.points))
         if question.points:

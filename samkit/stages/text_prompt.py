@@ -77,7 +77,7 @@ class TextPrompt(Stage):
             return []
         assert self.projection is not None
         embeddings = self.clip.texts(phrases, self.templates)
-        return list(self.projection(embeddings.to(next(self.projection.parameters()).device)))
+        return list(self.projection.read(embeddings.to(next(self.projection.parameters()).device)))
 
     def _prompts(self, sample: Sample, tokens: Sequence[torch.Tensor]) -> Prompts:
         alone = np.arange(len(tokens))

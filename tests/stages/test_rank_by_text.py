@@ -28,6 +28,7 @@ def masked(sample: Sample) -> Sample:
         RankByText(CLIP, each="phrase", scores="probability"),
         RankByText(CLIP, PHRASES, crops=(Crop(1.0, masked=True), Crop(2.0)), templates=("the {}",)),
         RankByText(CLIP, PHRASES, crops=(Crop(masked_attention=True),)),
+        RankByText(CLIP, PHRASES, scores="probability", quality=2.0),
         RankByText(CLIP, []),
     ],
 )
@@ -50,6 +51,23 @@ def test_scores_are_the_similarities_of_crops_and_texts() -> None:
         np.testing.assert_allclose(answer.masks.scores, table.max(axis=1), atol=1e-6)
         assert answer.phrases == tuple(PHRASES)
         assert answer.masks.rle() == sample.masks.rle()
+
+
+def test_what_a_mask_is_worth_counts_beside_what_it_shows() -> None:
+    sample = masked(example_samples()[0])
+    worth = np.linspace(0.2, 0.9, len(sample.masks), dtype=np.float32)
+    sample = sample.replace(masks=sample.masks.replace(predicted_iou=worth))
+    for scores in ("similarity", "probability"):
+        plain, weighed = (
+            RankByText(CLIP, PHRASES, each="phrase", scores=scores, quality=quality)([sample])[0]
+            for quality in (0.0, 2.0)
+        )
+        alone, of_each = plain.masks.scores, np.tile(worth, len(PHRASES))
+        expected = alone + 2 * of_each if scores == "similarity" else alone * of_each**2
+        np.testing.assert_allclose(weighed.masks.scores, expected, rtol=1e-5)
+        np.testing.assert_array_equal(weighed.masks.class_ids, plain.masks.class_ids)
+    with pytest.raises(ValueError, match="0 or more"):
+        RankByText(CLIP, PHRASES, quality=-1.0)
 
 
 def test_masked_attention_sees_the_mask_s_patches() -> None:
