@@ -24,7 +24,7 @@ import torch
 import typer
 
 from samkit import load_sam, save_sam
-from samkit.clip import load_clip
+from samkit.clip import Clip, load_clip
 from samkit.clip.projection import DECODER, TextProjection, save_text_prompt
 from samkit.data.shapes import render_scene
 from samkit.data.shapes.phrases import held_out
@@ -46,6 +46,7 @@ def main(
     clip: str = "tiny",
     clip_weights: str | None = None,
     data: Annotated[list[str] | None, typer.Option()] = None,
+    phrases: Path | None = None,
     out: Path = Path("runs/train_text_prompt"),
     train_what: Annotated[Which, typer.Option("--train")] = "decoder",
     minutes: float | None = None,
@@ -63,7 +64,9 @@ def main(
 ) -> None:
     """Writes text_prompt.safetensors under `out`, and with --train all sam.safetensors too.
 
-    data: shapes, or what train_sam.py takes. train: what is taught beside the projection. pool:
+    data: made-up scenes, or what train_sam.py takes. phrases: a text file with a phrase a line, such as
+    will be asked, from which it is measured how far texts lie from pictures in this CLIP; of made-up
+    scenes their captions. train: what is taught beside the projection. pool:
     batches made once, whose pictures are encoded once where the encoder is frozen; 0 makes a new batch
     each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
     embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
@@ -91,6 +94,10 @@ def main(
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01)
     rates = [group["lr"] for group in optimizer.param_groups]
     step, seconds = resume(out, model, projection, optimizer)
+    texts = [] if data else seen_captions(40)
+    texts = phrases.read_text(encoding="utf-8").splitlines() if phrases else texts
+    if texts:
+        measure_gap(projection, looker, batches, texts)
     minutes = 20 if minutes is None and steps is None else minutes
     rng, recent, since = np.random.default_rng((seed, step)), [], time.monotonic()
     while (done := step / steps if steps else seconds / 60 / (minutes or 1)) < 1:
@@ -124,6 +131,19 @@ class SeenShapes:
     def __call__(self, rng: np.random.Generator):
         scene = render_scene(TRAINING_SEED, int(rng.integers(2**31)), self.size)
         return scene.image, scene.masks[[not held_out(caption) for caption in scene.captions]]
+
+
+def seen_captions(scenes: int) -> list[str]:
+    drawn = (render_scene(TRAINING_SEED, number, 64).captions for number in range(scenes))
+    return [caption for some in drawn for caption in some if not held_out(caption)]
+
+
+def measure_gap(projection: TextProjection, clip: Clip, batches: Pool, texts: list[str]) -> None:
+    """How far the mean embedding of masks lies from that of texts."""
+    rng = np.random.default_rng(0)
+    shown = torch.cat([image_embeddings(batches(number)[0], clip, rng) for number in range(4)])
+    asked = clip.texts([text for text in texts if text.strip()])
+    projection.gap.copy_(shown.mean(dim=0) - asked.mean(dim=0))
 
 
 def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:

@@ -134,6 +134,7 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     after = load_text_prompt(tmp_path / "text_prompt.safetensors")
     assert "going on after step 2" in capsys.readouterr().out
     assert after.name != before.name and after.decoder
+    assert after.gap.norm() > 0.1, "texts of made-up scenes lie elsewhere than pictures"
     main(steps=1, **{**small, "out": tmp_path / "alone"}, train_what="projection")
     assert not load_text_prompt(tmp_path / "alone/text_prompt.safetensors").decoder
 

@@ -53,6 +53,18 @@ def test_tokens_are_the_projection_of_the_text(projection) -> None:
     assert num_parts(samples[0].prompts).tolist() == [1, 1]  # so Segment takes the best of three
 
 
+def test_texts_are_taken_across_the_gap(tmp_path) -> None:
+    """A text that lies exactly the gap away from a picture is read as that picture is."""
+    made, shown = small_projection(), torch.nn.functional.normalize(torch.randn(5, 16), dim=-1)
+    made.gap.copy_(torch.randn(16))
+    texts = shown - made.gap
+    torch.testing.assert_close(made.read(texts), made(shown))
+    assert (made.read(shown) - made(shown)).abs().max() > 1e-3
+    save_text_prompt(made, tmp_path / "made.safetensors")
+    kept = load_text_prompt(tmp_path / "made.safetensors")
+    torch.testing.assert_close(kept.gap, made.gap, atol=1e-2, rtol=1e-2)  # in half precision
+
+
 def test_the_decoder_reads_the_tokens(sam, projection) -> None:
     find = Embed(sam) | TextPrompt(CLIP, PHRASES, projection=projection) | Segment(sam)
     [sample] = find([example_samples()[0]])
