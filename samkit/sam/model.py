@@ -16,11 +16,12 @@ from samkit.sam.prompt_encoder import PromptEncoder
 from samkit.types import ImageEmbedding, Masks, Prompts
 from samkit.types.sample import check_image
 
-# Image tokens that go together through the encoder (images x embedding cells) and through the decoder
-# (prompts x cells). Fixed per kind of device, not by free memory, so that answers don't vary by
-# machine. On a CPU one image of an official model, or eight of `tiny`, and one prompt, or sixteen, take
-# the least time each: no cache holds more of the former.
-ENCODED_AT_ONCE = {"cpu": 1 << 11, "cuda": 1 << 15, "mps": 1 << 12}
+# Images that go through the encoder together, and image tokens (prompts x embedding cells) through
+# the decoder. Fixed per kind of device, not by free memory, so that answers don't vary by machine.
+# On a CPU one image alone, so that its embedding is the same to the bit whatever comes along; and one
+# prompt of an official model, or sixteen of `tiny`, take the least time each: no cache holds sixteen of
+# the former.
+IMAGES_AT_ONCE = {"cpu": 1, "cuda": 8, "mps": 1}
 TOKENS_AT_ONCE = {"cpu": 1 << 12, "cuda": 1 << 19, "mps": 1 << 16}
 
 
@@ -80,7 +81,7 @@ class Sam(nn.Module):
         """
         embeddings: list[ImageEmbedding] = []
         encoder_dtype = next(self.image_encoder.parameters()).dtype
-        step = max(1, ENCODED_AT_ONCE.get(self.device.type, 1) // self.config.grid**2)
+        step = IMAGES_AT_ONCE.get(self.device.type, 1)
         for start in range(0, len(images), step):
             inputs = [
                 preprocess(check_image(image), self.config.image_size)
