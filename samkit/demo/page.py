@@ -119,7 +119,7 @@ def build(answers: Answers) -> Any:
                 phrase = gr.Textbox("", label="Phrase", placeholder="a red disc", visible=False)
                 routes = answers.routes or ["rank"]
                 route = gr.Radio(routes, value=routes[0], label="Route", visible=False)
-                threshold = gr.Slider(-1, 1, value=0, step=0.01, label="Least score of a mask")
+                threshold = gr.Slider(-1, 2, value=0, step=0.01, label="Least score of a mask")
                 most = gr.Slider(1, 100, value=MOST["points"], step=1, label="Masks at most")
                 find = gr.Button("Find", variant="primary")
                 clear = gr.Button("Clear")
