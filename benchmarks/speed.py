@@ -31,7 +31,7 @@ from speed_clock import best_of, ceilings, compare, in_turns
 from speed_peers import Peer, find_peers, make_sam
 from speed_plot import plot
 
-from samkit.data import coco, shapes
+from samkit.data import coco
 
 
 def main(
@@ -43,12 +43,12 @@ def main(
     device: str = "cpu",
     dtype: str = "float32",
     side: int = 32,
-    data: str = "shapes",
+    data: str = "",
     limit: int = 10,
     out: Path = Path("runs/speed"),
 ) -> None:
-    """cases: encode, encode-batch, prompts-N, boxes, everything, recipe, linear. side: of everything's
-    grid. data: shapes, or a COCO folder or JSON. dtype: samkit's; the peers stay at float32."""
+    """cases: encode, encode-batch, prompts-N, boxes, images, everything, linear. side: of everything's
+    grid. data: a COCO folder or JSON whose `limit` first pictures and boxes `images` takes. dtype: samkit's; the peers stay at float32."""
     torch.set_num_threads(threads)
     os.cpu_count = lambda: threads  # type: ignore[assignment]  # as many threads look at masks, too
     model = make_sam(sam, device)
@@ -91,8 +91,8 @@ def make(
         return cases.boxes(peers, 20)
     if kind == "everything":
         return cases.everything(peers, side, filters)
-    if kind == "recipe":
-        return cases.recipe(peers, shapes(limit) if data == "shapes" else coco(data).limit(limit))
+    if kind == "images":
+        return cases.boxes_of_images(peers, coco(data).limit(limit) if data else None, 20)
     raise typer.BadParameter(f"there is no case {case!r}; see --help")
 
 

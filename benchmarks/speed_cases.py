@@ -12,7 +12,7 @@ from speed_peers import Image, Official, Peer, Samkit
 from samkit import Masks, Prompts, Sample
 from samkit.data import Dataset
 from samkit.ops import rle
-from samkit.stages import Embed, GroundTruthBoxes, Proposals, Segment
+from samkit.stages import Embed, Proposals, Segment
 
 Calls = dict[str, Callable[[], Any]]
 Agreement = Callable[[Any, Any], dict[str, float]]
@@ -82,16 +82,46 @@ def everything(peers: Sequence[Peer], side: int, filters: bool) -> tuple[Calls, 
     return calls, masks_agree
 
 
-def recipe(peers: Sequence[Peer], dataset: Dataset) -> tuple[Calls, Agreement]:
-    """The COCO recipe's stages with true boxes over a data set, to run lengths; reading included."""
-    samples = list(dataset)
+def boxes_of_images(
+    peers: Sequence[Peer], dataset: Dataset | None, count: int
+) -> tuple[Calls, Agreement]:
+    """Images with `count` boxes each, encoding included, to run lengths of the best of three.
+
+    dataset: pictures with true boxes, of which each picture's first are taken, over again if it has
+    fewer; None is four photographs of 480 x 640 with boxes anywhere.
+    """
+    samples = _with_boxes(dataset, count)
     calls: Calls = {}
     for peer in peers:
-        model = getattr(peer, "sam", None) or getattr(peer, "twin", None)
-        if model is not None:
-            stages = GroundTruthBoxes() | Embed(model) | Segment(model)
-            calls[peer.name] = partial(all_masks, stages, samples)
+        if isinstance(peer, Samkit):
+            calls[peer.name] = partial(all_masks, Embed(peer.sam) | Segment(peer.sam), samples)
+        elif isinstance(peer, Official):
+            from segment_anything import SamPredictor
+
+            calls[peer.name] = partial(loop_images, SamPredictor(peer.model), samples)
     return calls, masks_agree
+
+
+def _with_boxes(dataset: Dataset | None, count: int) -> list[Sample]:
+    if dataset is not None:
+        given = [(sample, sample.annotations.boxes) for sample in dataset if sample.annotations]
+        return [
+            Sample(
+                id=sample.id,
+                image=sample.image,
+                prompts=Prompts.from_boxes(np.resize(boxes, (count, 4)).astype(np.float32)),
+            )
+            for sample, boxes in given
+            if len(boxes)
+        ]
+    rng = np.random.default_rng(0)
+    samples = []
+    for turn in range(4):
+        low = rng.uniform(0, (480, 320), (count, 2))
+        xyxy = np.concatenate([low, low + np.array([120, 150])], axis=1).astype(np.float32)
+        image = photograph(480, 640, turn)
+        samples.append(Sample(id=turn, image=image, prompts=Prompts.from_boxes(xyxy)))
+    return samples
 
 
 def linear(sam: Any, counts: Sequence[int]) -> Iterator[tuple[int, Callable[[], None]]]:
@@ -131,6 +161,16 @@ def loop(predictor: Any, xyxy: NDArray[np.float32]) -> list[Any]:
     for box in xyxy:
         masks, iou, _ = predictor.predict(box=box, multimask_output=True)
         found.append(coco_mask.encode(np.asfortranarray(masks[iou.argmax()])))
+    return found
+
+
+def loop_images(predictor: Any, samples: Sequence[Sample]) -> list[Any]:
+    """The same, picture after picture."""
+    found = []
+    for sample in samples:
+        assert sample.prompts is not None and sample.prompts.boxes is not None
+        predictor.set_image(sample.image)
+        found.extend(loop(predictor, sample.prompts.boxes))
     return found
 
 

@@ -111,6 +111,12 @@ def from_spans(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int, 
     return _as_text(coco_mask.frPyObjects(filled, height, width))
 
 
+def empty(height: int, width: int) -> RLE:
+    """A mask without a pixel."""
+    nothing = {"size": [height, width], "counts": [height * width]}
+    return _as_text(coco_mask.frPyObjects(nothing, height, width))
+
+
 def from_coco(segmentation: Any, height: int, width: int) -> RLE:
     """COCO's `segmentation` - polygons, uncompressed or compressed run lengths - as run lengths.
 
@@ -125,7 +131,7 @@ def from_coco(segmentation: Any, height: int, width: int) -> RLE:
         # The coder takes four numbers for a box and stumbles over an empty list.
         corners = check_polygons(segmentation)
         if not corners:
-            return _as_text(coco_mask.frPyObjects(_empty(height, width), height, width))
+            return empty(height, width)
         return _as_text(coco_mask.merge(coco_mask.frPyObjects(corners, height, width)))
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise ValueError("a segmentation is a list of polygons, or run lengths as size and counts")
@@ -135,10 +141,6 @@ def from_coco(segmentation: Any, height: int, width: int) -> RLE:
         filled = {"size": [height, width], "counts": counts}
         return _as_text(coco_mask.frPyObjects(filled, height, width))
     return {"size": [height, width], "counts": counts}
-
-
-def _empty(height: int, width: int) -> dict[str, Any]:
-    return {"size": [height, width], "counts": [height * width]}
 
 
 def _as_text(run_lengths: Any) -> RLE:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from samkit.ops.masks import upscale_logits
 from samkit.ops.regions import Region
 
 Size = tuple[int, int]
@@ -23,6 +24,11 @@ Size = tuple[int, int]
 FEW = 1 << 22
 # The largest full matrix that is kept for it, in numbers (1 MB).
 KEPT = 1 << 18
+# How far the two ways may differ, as a share of the largest low-resolution value that a pixel looks at:
+# torch's two enlargements round eight times, these weights and products sixteen times, by 2**-24 each.
+ROUNDING = 24 * 2.0**-24
+# More pixels than these near 0 are not looked at one by one.
+DOUBTS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,43 @@ def regions(
     columns = axis(width, model_size, resized_size[1], crop_size[1])
     for mask in logits.float().cpu().numpy():
         yield _region(mask, mask > above, rows, columns)
+
+
+def exact_regions(
+    logits: torch.Tensor, model_size: int, resized_size: Size, crop_size: Size
+) -> Iterator[Region]:
+    """As `regions` above 0, but every value's sign is that of `samkit.ops.masks.upscale_logits`.
+
+    Where a value is so near to 0 that rounding may decide, or where one is not finite, that mask is
+    enlarged as a whole: of tiny's masks of photographs one in seventy.
+    """
+    height, width = logits.shape[1:]
+    rows = axis(height, model_size, resized_size[0], crop_size[0])
+    columns = axis(width, model_size, resized_size[1], crop_size[1])
+    for mask in logits.float():
+        values = mask.cpu().numpy()
+        region = _region(values, values > 0, rows, columns)
+        if _in_doubt(region, np.abs(values), rows, columns):
+            [full] = upscale_logits(mask[None], model_size, resized_size, crop_size)
+            region = Region(np.ascontiguousarray(full.cpu().numpy().T), 0, 0)
+        yield region
+
+
+def _in_doubt(region: Region, size: NDArray[np.float32], rows: Axis, columns: Axis) -> bool:
+    """Whether rounding may decide a sign. size: (h, w) the low-resolution values' magnitudes."""
+    near = ROUNDING * size.max()
+    # Written so that a value that is no number is near, too.
+    x, y = np.nonzero(~(np.abs(region.columns) > near))
+    if len(x) > DOUBTS:
+        return True
+    for column, row in zip(x + region.left, y + region.top, strict=True):
+        seen = size[
+            rows.first[row] : rows.last[row] + 1, columns.first[column] : columns.last[column] + 1
+        ]
+        value = region.columns[column - region.left, row - region.top]
+        if not np.abs(value) > ROUNDING * seen.max():
+            return True
+    return False
 
 
 def _region(

@@ -47,7 +47,8 @@ class ImageEncoder(nn.Module):
         )
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        x = self.patch_embed["proj"](pixels).permute(0, 2, 3, 1) + self.pos_embed
+        # Contiguous, or every layer norm and residual to come would turn it again.
+        x = self.patch_embed["proj"](pixels).permute(0, 2, 3, 1).contiguous() + self.pos_embed
         for block in self.blocks:
             x = block(x)
         embeddings: torch.Tensor = self.neck(x.permute(0, 3, 1, 2))

@@ -1,5 +1,7 @@
 """The mask decoder: a two-way transformer between prompt tokens and the image (paper, app. A)."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -8,6 +10,20 @@ from samkit.sam.layers import LayerNorm2d, Mlp
 
 # Prompts whose masks are enlarged together on a CPU: what lies between then stays in a core's cache.
 UPSCALED_AT_ONCE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class SharedImages:
+    """I images as the transformer's first layer sees them, worked out once for all their prompts.
+
+    cells: (I, h w, C). keys, values: (I, heads, h w, c), what tokens look at. queries: the same shape,
+        what the images ask the tokens.
+    """
+
+    cells: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+    queries: torch.Tensor
 
 
 class MaskDecoder(nn.Module):
@@ -44,33 +60,39 @@ class MaskDecoder(nn.Module):
         )
         self.iou_prediction_head = DeepMlp(width, iou_head_hidden, num_mask_tokens, iou_head_depth)
 
+    def share(self, images: torch.Tensor, positions: torch.Tensor) -> SharedImages:
+        """(I, C, h, w) images, with a dense prompt that all prompts of an image have, and positions."""
+        return self.transformer.layers[0].share(_cells(images), _cells(positions))  # type: ignore[operator,no-any-return]
+
     def forward(
         self,
-        image: torch.Tensor,
+        image: torch.Tensor | SharedImages,
         positions: torch.Tensor,
         sparse: torch.Tensor,
         mask_tokens: slice,
+        which: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Masks (B, M, 4 h, 4 w) as logits and their predicted IoU (B, M).
 
-        image: (B, C, h, w), each prompt's image embedding with its dense prompt added.
+        image: (B, C, h, w), each prompt's image embedding with its dense prompt added; or images that
+            prompts share.
         positions: (1, C, h, w). sparse: (B, T, C) prompt tokens.
         mask_tokens: which of the mask tokens are wanted; 0 is the single mask, the rest multimask.
+        which: (B,) each prompt's place among shared images.
         """
-        batch, _, height, width = image.shape
+        batch, (height, width) = len(sparse), positions.shape[2:]
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(batch, -1, -1), sparse], dim=1)
-        # Contiguous once, or every layer of the transformer would copy its input anew.
-        cells, places = (x.flatten(2).transpose(1, 2).contiguous() for x in (image, positions))
-        tokens, pixels = self.transformer(cells, places, tokens)
+        seen = image if isinstance(image, SharedImages) else _cells(image)
+        tokens, pixels = self.transformer(seen, which, _cells(positions), tokens)
         iou_token, masks = tokens[:, 0], tokens[:, 1 : len(own)]
         wanted = range(len(self.output_hypernetworks_mlps))[mask_tokens]
         kernels = torch.stack(
             [self.output_hypernetworks_mlps[i](masks[:, i]) for i in wanted], dim=-1
         )
-        some = UPSCALED_AT_ONCE if image.device.type == "cpu" else max(1, batch)
-        pieces = zip(pixels.split(some), kernels.split(some), strict=True)
-        logits = torch.cat([self._upscale(cells) @ own for cells, own in pieces])  # (B, h w 16, M)
+        step = UPSCALED_AT_ONCE if pixels.device.type == "cpu" else max(1, batch)
+        pieces = zip(pixels.split(step), kernels.split(step), strict=True)
+        logits = torch.cat([self._upscale(some) @ own for some, own in pieces])  # (B, h w 16, M)
         # The 16 are the rows and columns of the first doubling, then those of the second.
         logits = logits.view(batch, height, width, 2, 2, 2, 2, len(wanted))
         logits = logits.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(
@@ -88,6 +110,11 @@ class MaskDecoder(nn.Module):
         pixels = activation(norm.last(_spread(pixels, first)))
         upscaled: torch.Tensor = last(_spread(pixels, second)).flatten(1, 3)
         return upscaled
+
+
+def _cells(image: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) to (B, h w, C); contiguous once, or every layer would copy its input anew."""
+    return image.flatten(2).transpose(1, 2).contiguous()
 
 
 def _spread(x: torch.Tensor, layer: nn.Module) -> torch.Tensor:
@@ -113,14 +140,19 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(width)
 
     def forward(
-        self, image: torch.Tensor, positions: torch.Tensor, prompts: torch.Tensor
+        self,
+        image: torch.Tensor | SharedImages,
+        which: torch.Tensor | None,
+        positions: torch.Tensor,
+        prompts: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """image (B, h w, C), its positions (1, h w, C) and prompts (B, T, C) to tokens and image."""
-        tokens = prompts
-        for layer in self.layers:
-            tokens, image = layer(tokens, image, prompts, positions)
-        attended = self.final_attn_token_to_image(tokens + prompts, image + positions, image)
-        return self.norm_final_attn(tokens + attended), image
+        first, *others = self.layers
+        tokens, cells = first(prompts, image, which, prompts, positions)
+        for layer in others:
+            tokens, cells = layer(tokens, cells, None, prompts, positions)
+        attended = self.final_attn_token_to_image(tokens + prompts, cells + positions, cells)
+        return self.norm_final_attn(tokens + attended), cells
 
 
 class TwoWayLayer(nn.Module):
@@ -144,10 +176,22 @@ class TwoWayLayer(nn.Module):
         self.norm4 = nn.LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, attention_width, num_heads)
 
+    def share(self, cells: torch.Tensor, positions: torch.Tensor) -> SharedImages:
+        """Images (I, h w, C) and positions (1, h w, C) as this layer sees them, if it is the first."""
+        placed = cells + positions
+        seen, asking = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        return SharedImages(
+            cells,
+            seen.heads(seen.k_proj(placed)),
+            seen.heads(seen.v_proj(cells)),
+            asking.heads(asking.q_proj(placed)),
+        )
+
     def forward(
         self,
         tokens: torch.Tensor,
-        image: torch.Tensor,
+        image: torch.Tensor | SharedImages,
+        which: torch.Tensor | None,
         prompts: torch.Tensor,
         positions: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,12 +201,25 @@ class TwoWayLayer(nn.Module):
             placed = tokens + prompts
             tokens = tokens + self.self_attn(placed, placed, tokens)
         tokens = self.norm1(tokens)
-        keys = image + positions
-        tokens = tokens + self.cross_attn_token_to_image(tokens + prompts, keys, image)
-        tokens = self.norm2(tokens)
+        look, ask = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        if isinstance(image, SharedImages):
+            looked = look.at_shared(tokens + prompts, image.keys, image.values, which)
+        else:
+            keys = image + positions
+            looked = look(tokens + prompts, keys, image)
+        tokens = self.norm2(tokens + looked)
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = image + self.cross_attn_image_to_token(keys, tokens + prompts, tokens)
+        if isinstance(image, SharedImages):
+            told = ask.from_shared(image.queries, which, tokens + prompts, tokens)
+            image = _of_each(image.cells, which) + told
+        else:
+            image = image + ask(keys, tokens + prompts, tokens)
         return tokens, self.norm4(image)
+
+
+def _of_each(images: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:
+    """(I, ...) to (B, ...), or to (1, ...) that broadcasts where there is one image."""
+    return images if len(images) == 1 or which is None else images[which]
 
 
 class Attention(nn.Module):
@@ -187,7 +244,7 @@ class Attention(nn.Module):
         if few * self.num_heads < min(many, self.q_proj.out_features):
             return self._of_few(q, k, v) if q.shape[1] == few else self._of_many(q, k, v)
         queries, keys, values = (
-            self._heads(project(x))
+            self.heads(project(x))
             for project, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
         )
         if few == many or q.shape[1] == few or q.device.type != "cpu":
@@ -204,7 +261,7 @@ class Attention(nn.Module):
 
     def _of_few(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Tokens look at the image. The keys' bias adds the same to all of a query's logits: no change."""
-        heads = self._heads(self.q_proj(q)) * self._scale
+        heads = self.heads(self.q_proj(q)) * self._scale
         looked_for = heads @ self._split(self.k_proj.weight)  # (B, heads, n, C)
         logits = looked_for.flatten(1, 2) @ k.transpose(1, 2)
         seen = (logits.softmax(dim=-1) @ v).view(looked_for.shape)
@@ -214,21 +271,46 @@ class Attention(nn.Module):
 
     def _of_many(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """The image looks at tokens. Its cells stand along the rows, which is quick on a CPU."""
-        keys = self._heads(self.k_proj(k)) * self._scale
+        keys = self.heads(self.k_proj(k)) * self._scale
         looked_for = keys @ self._split(self.q_proj.weight)  # (B, heads, m, C)
         bias = keys @ self._split(self.q_proj.bias[:, None])  # (B, heads, m, 1)
         logits = torch.baddbmm(bias.flatten(1, 2), looked_for.flatten(1, 2), q.transpose(1, 2))
         weights = logits.view(*keys.shape[:3], -1).softmax(dim=2).flatten(1, 2)
-        # What each token gives once it is mixed; a head's weights sum to 1, so each head's bias does.
-        given = self._heads(self.v_proj(v)) @ self._split(self.out_proj.weight.T)
-        given = given + self.out_proj.bias / self.num_heads
-        return weights.transpose(1, 2) @ given.flatten(1, 2)
+        return weights.transpose(1, 2) @ self._given(v)
+
+    def at_shared(
+        self, q: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, which: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Tokens (B, n, C) look at images whose (I, heads, m, c) keys and values are there already."""
+        heads = self.heads(self.q_proj(q)) * self._scale
+        keys, values = _of_each(keys, which), _of_each(values, which)
+        rows = _joined(heads, len(keys))
+        seen = (rows @ keys.transpose(2, 3)).softmax(dim=-1) @ values
+        mixed: torch.Tensor = self.out_proj(_side_by_side(_parted(seen, heads)))
+        return mixed
+
+    def from_shared(
+        self, queries: torch.Tensor, which: torch.Tensor | None, k: torch.Tensor, v: torch.Tensor
+    ) -> torch.Tensor:
+        """Images whose (I, heads, m, c) queries are there already look at tokens (B, n, C)."""
+        keys, queries = self.heads(self.k_proj(k)) * self._scale, _of_each(queries, which)
+        logits = _joined(keys, len(queries)) @ queries.transpose(2, 3)
+        weights = _parted(logits, keys).softmax(dim=2).flatten(1, 2)  # (B, heads n, m)
+        return weights.transpose(1, 2) @ self._given(v)
+
+    def _given(self, v: torch.Tensor) -> torch.Tensor:
+        """(B, heads n, C): what each token gives each head's share of the output.
+
+        A head's weights sum to 1, so its share of the biases comes out once.
+        """
+        given = self.heads(self.v_proj(v)) @ self._split(self.out_proj.weight.T)
+        return (given + self.out_proj.bias / self.num_heads).flatten(1, 2)
 
     @property
     def _scale(self) -> float:
         return float((self.q_proj.out_features // self.num_heads) ** -0.5)
 
-    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+    def heads(self, x: torch.Tensor) -> torch.Tensor:
         """(B, n, inner width) to (B, heads, n, inner width / heads)."""
         heads: torch.Tensor = x.unflatten(-1, (self.num_heads, -1))
         return heads.transpose(1, 2)
@@ -237,6 +319,17 @@ class Attention(nn.Module):
         """(inner width, C) to (heads, inner width / heads, C)."""
         heads: torch.Tensor = weight.unflatten(0, (self.num_heads, -1))
         return heads
+
+
+def _joined(heads: torch.Tensor, images: int) -> torch.Tensor:
+    """(B, heads, n, c) as it is, or with one image (1, heads, B n, c): one product for all prompts."""
+    return heads if images > 1 else heads.transpose(0, 1).flatten(1, 2)[None]
+
+
+def _parted(rows: torch.Tensor, heads: torch.Tensor) -> torch.Tensor:
+    """Back to (B, heads, n, ...), the first three sizes of `heads`."""
+    batch, _, count = heads.shape[:3]
+    return rows if len(rows) == batch > 1 else rows[0].unflatten(1, (batch, count)).transpose(0, 1)
 
 
 def _side_by_side(heads: torch.Tensor) -> torch.Tensor:

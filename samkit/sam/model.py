@@ -10,7 +10,7 @@ from torch import nn
 from samkit.sam.config import SamConfig
 from samkit.sam.decoding import Chunk, chunks, refuse_outside
 from samkit.sam.image_encoder import ImageEncoder
-from samkit.sam.mask_decoder import MaskDecoder
+from samkit.sam.mask_decoder import MaskDecoder, SharedImages
 from samkit.sam.preprocess import preprocess
 from samkit.sam.prompt_encoder import PromptEncoder
 from samkit.types import ImageEmbedding, Masks, Prompts
@@ -23,6 +23,8 @@ from samkit.types.sample import check_image
 # the former.
 IMAGES_AT_ONCE = {"cpu": 1, "cuda": 8, "mps": 1}
 TOKENS_AT_ONCE = {"cpu": 1 << 12, "cuda": 1 << 19, "mps": 1 << 16}
+# Prompts an image from which it pays to work out first what they share.
+SHARED_FROM = 8
 
 
 class Sam(nn.Module):
@@ -148,15 +150,21 @@ class Sam(nn.Module):
         size = max(1, TOKENS_AT_ONCE.get(self.device.type, 1 << 16) // self.config.grid**2)
         positions = self.prompt_encoder.dense_positions()
         before: list[int] = []
+        shared: SharedImages | None = None
+        asked = 0
         for chunk in chunks(frames, prompts, size):
             images = sorted(set(chunk.images.tolist()))
             if images != before:
                 stacked = torch.stack([embeddings[i]["image_embedding"] for i in images])
                 # As the decoder's first layer wants them: turned here, once, not for every prompt.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)
-                before = images
+                before, shared = images, None
+                asked = sum(len(prompts[i]) for i in images)
+            if chunk.masks is None and shared is None and asked >= SHARED_FROM * len(images):
+                shared = self.share(stacked, positions)
             which = torch.from_numpy(np.searchsorted(images, chunk.images))
-            logits, predicted_iou = self.predict(stacked, which, chunk, positions, wanted)
+            seen = shared if chunk.masks is None and shared is not None else stacked
+            logits, predicted_iou = self.predict(seen, which, chunk, positions, wanted)
             for image in images:
                 own = np.flatnonzero(chunk.images == image)
                 rows = np.repeat(chunk.rows[own], logits.shape[1])
@@ -171,9 +179,14 @@ class Sam(nn.Module):
                     ),
                 )
 
+    def share(self, image_embeddings: torch.Tensor, positions: torch.Tensor) -> SharedImages:
+        """What prompts without a mask share of their (I, C, grid, grid) images; for `predict`."""
+        images = image_embeddings.to(self.device, self.dtype) + self.prompt_encoder.embed_no_mask()
+        return self.mask_decoder.share(images, positions)
+
     def predict(
         self,
-        image_embeddings: torch.Tensor,
+        image_embeddings: torch.Tensor | SharedImages,
         which: torch.Tensor,
         chunk: Chunk,
         positions: torch.Tensor,
@@ -181,7 +194,7 @@ class Sam(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (B, M, h, w) and predicted IoU (B, M) for a chunk of B prompts; differentiable.
 
-        image_embeddings: (I, C, grid, grid). which: (B,) the image of each prompt.
+        image_embeddings: (I, C, grid, grid), or `share` of them. which: (B,) the image of each prompt.
         positions: `prompt_encoder.dense_positions()`.
         """
         device, dtype = self.device, self.dtype
@@ -189,17 +202,19 @@ class Sam(nn.Module):
         sparse = encoder.embed_points(chunk.xy.to(device), chunk.kinds.to(device))
         if chunk.embeddings is not None:
             sparse = torch.cat([sparse, chunk.embeddings.to(device, dtype)], dim=1)
-        if chunk.masks is None:
-            dense = encoder.embed_no_mask()
-        else:
-            dense = encoder.embed_masks(chunk.masks.to(device, dtype))
-        images = image_embeddings.to(device, dtype)
-        if len(images) == 1:
-            images = (images + dense).expand(len(which), -1, -1, -1)
-        else:
-            images = images[which.to(device)] + dense
+        which, images = which.to(device), image_embeddings
+        if isinstance(images, torch.Tensor):
+            if chunk.masks is None:
+                dense = encoder.embed_no_mask()
+            else:
+                dense = encoder.embed_masks(chunk.masks.to(device, dtype))
+            images = images.to(device, dtype)
+            if len(images) == 1:
+                images = (images + dense).expand(len(which), -1, -1, -1)
+            else:
+                images = images[which] + dense
         answer: tuple[torch.Tensor, torch.Tensor] = self.mask_decoder(
-            images, positions, sparse, mask_tokens
+            images, positions, sparse, mask_tokens, which
         )
         return answer
 

@@ -27,8 +27,7 @@ class Candidates:
     def add(self, masks: Masks, boxes: NDArray[np.float32]) -> None:
         """Masks with run lengths, and their (N, 4) boxes."""
         self.packed.extend(zlib.compress(one["counts"].encode(), level=1) for one in masks.rle())
-        none = np.zeros(0, dtype=np.int64)
-        empty = rle.from_spans(none, none, *masks.frame.original_size)
+        empty = rle.empty(*masks.frame.original_size)
         self.batches.append(masks.replace(run_lengths=(empty,) * len(masks)))
         self.boxes.append(boxes)
 

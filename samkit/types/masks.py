@@ -1,7 +1,7 @@
 """What a model answered about one image."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from samkit.ops import masks as mask_ops
-from samkit.ops import rle
+from samkit.ops import rle, upscale
+from samkit.ops.regions import cut
 from samkit.types.frame import Frame
 from samkit.types.rows import Index, rows_at
 
@@ -172,7 +173,16 @@ class Masks:
         """N COCO run lengths, {"size": [height, width], "counts": str}."""
         if self.run_lengths is not None:
             return list(self.run_lengths)
-        return [one for chunk in self.binary_chunks() for one in rle.encode(chunk)]
+        assert self.logits is not None, "masks hold run lengths or logits"
+        frame, size = self.frame, self.frame.original_size
+        left, top = frame.crop_box[:2] if frame.crop_box is not None else (0, 0)
+        found = []
+        for region in upscale.exact_regions(
+            self.logits, frame.model_size, frame.resized_size, frame.crop_size
+        ):
+            mask = cut(replace(region, left=region.left + left, top=region.top + top), size)
+            found.append(rle.empty(*size) if mask is None else mask.run_lengths)
+        return found
 
     def boxes(self) -> Floats:
         """(N, 4) xyxy; x1, y1 are the last column and row inside (the official generator's way)."""

@@ -7,7 +7,7 @@ import torch
 from samkit.ops import rle, upscale
 from samkit.ops.masks import mask_boxes, stability_score, upscale_logits
 from samkit.ops.regions import Region, cut, stability
-from samkit.ops.upscale import regions
+from samkit.ops.upscale import exact_regions, regions
 
 # Low-resolution side, model side, resized size, size of the picture.
 FRAMES = {
@@ -73,6 +73,35 @@ def test_masks_boxes_and_stability_are_those_of_full_size(
             assert found.run_lengths == rle.encode(mask[None])[0]
             assert found.box == tuple(mask_boxes(mask[None])[0])
             assert found.area == mask.sum()
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_exact_regions_decide_every_pixel_as_the_full_enlargement(
+    frame: tuple[int, int, tuple[int, int], tuple[int, int]],
+) -> None:
+    side, model_size, resized, size = frame
+    rng = np.random.default_rng(0)
+    # Few different values: enlarged they meet at exactly 0 time and again, or just beside it.
+    steps = torch.from_numpy(rng.choice([-0.3, 0.1, 0.3], (4, side, side))).float()
+    broken = blobs(side)[:4]
+    broken[0, 3, 3], broken[1, 0, 0], broken[2] = float("nan"), float("inf"), float("nan")
+    logits = torch.cat([blobs(side), steps, torch.zeros(1, side, side), broken])
+    whole = (upscale_logits(logits, model_size, resized, size) > 0).numpy()
+    parts = exact_regions(logits, model_size, resized, size)
+    for part, mask in zip(parts, whole, strict=True):
+        found = cut(part, size)
+        assert (rle.empty(*size) if found is None else found.run_lengths) == rle.encode(mask[None])[
+            0
+        ]
+
+
+def test_near_zero_the_quick_enlargement_alone_would_be_wrong() -> None:
+    side, model_size, resized, size = FRAMES["landscape"]
+    rng = np.random.default_rng(0)
+    steps = torch.from_numpy(rng.choice([-0.3, 0.1, 0.3], (4, side, side))).float()
+    whole = (upscale_logits(steps, model_size, resized, size) > 0).numpy()
+    quick = [cut(part, size) for part in regions(steps, 0.0, model_size, resized, size)]
+    assert [one and one.run_lengths for one in quick] != rle.encode(whole)
 
 
 def test_a_region_is_the_masks_own() -> None:

@@ -59,6 +59,37 @@ def test_answers_do_not_depend_on_the_chunk(sam: Sam, monkeypatch: pytest.Monkey
         assert rows.tolist() == together[image].prompt_index.tolist()
 
 
+@pytest.mark.parametrize(
+    "counts", [[9], [1], [5, 1, 12]], ids=["one", "a single prompt", "several"]
+)
+def test_answers_do_not_depend_on_what_prompts_share(
+    sam: Sam, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one chunk and across chunks, and with mask prompts in between, which share nothing."""
+    embeddings = sam.encode([scene(40 + 20 * i) for i in range(len(counts))])
+    rng = np.random.default_rng(0)
+    prompts = [Prompts.from_points(rng.uniform(0, 40, (n, 2))) for n in counts]
+    side = sam.config.low_res_size
+    drawn = torch.from_numpy(rng.normal(0, 5, (side, side)).astype(np.float32))
+    prompts[0] = prompts[0].replace(masks=(drawn, *[None] * (counts[0] - 1)))
+    shared = []
+    whole = Sam.share
+    monkeypatch.setattr(Sam, "share", lambda *given: shared.append(1) or whole(*given))
+    for chunk in (16, 3):
+        monkeypatch.setitem(model_module.TOKENS_AT_ONCE, "cpu", chunk * sam.config.grid**2)
+        monkeypatch.setattr(model_module, "SHARED_FROM", 1 << 30)
+        apart, before = sam.decode(embeddings, prompts), len(shared)
+        monkeypatch.setattr(model_module, "SHARED_FROM", 1)
+        together = sam.decode(embeddings, prompts)
+        assert (len(shared) > before) == (sum(counts) > 1)
+        for one, other in zip(together, apart, strict=True):
+            assert one.logits is not None and other.logits is not None
+            assert torch.allclose(
+                one.logits, other.logits, atol=1e-5 * float(other.logits.abs().max())
+            )
+    assert sum(counts) == 1 or len(shared) < 2 * sum(counts)
+
+
 def test_threads_share_one_model(sam: Sam) -> None:
     images = [scene(size) for size in (40, 56, 72, 96)]
     prompts = [Prompts.from_points([[size / 2, size / 2]]) for size in (40, 56, 72, 96)]
