@@ -2,22 +2,25 @@
 
     python benchmarks/dtype_agreement.py --data coco/
     python benchmarks/dtype_agreement.py --data coco/ --sam vit_b --device cuda
+    python benchmarks/dtype_agreement.py --data coco/ --sam vit_b --random --dtypes mixed --pictures 1
 
 data: a COCO JSON or folder. IoU is that of a mask at the picture's own size with its twin in float32,
 over all three masks of a prompt; empty twins are equal.
 """
 
+import copy
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from speed_peers import make_sam
 
 from samkit import Masks, Prompts, load_sam
 from samkit.data import coco
 from samkit.ops.masks import pair_iou
-from samkit.sam.checkpoints import DTYPES
+from samkit.sam.checkpoints import DTYPES, cast
 
 
 def main(
@@ -26,11 +29,15 @@ def main(
     pictures: int = 20,
     prompts: int = 10,
     device: str = "cpu",
+    dtypes: str = "mixed bfloat16 float16",
+    random: bool = False,
 ) -> None:
-    """prompts: on each of the first so many pictures."""
-    models = {dtype: load_sam(sam, device, dtype) for dtype in DTYPES}
-    found: dict[str, list[float]] = {dtype: [] for dtype in DTYPES}
-    furthest = dict.fromkeys(DTYPES, 0.0)
+    """prompts: on each of the first so many pictures. random: weights; logits alone then tell anything."""
+    exactly = make_sam(sam, device) if random else load_sam(sam, device)
+    models = {"float32": exactly}
+    models |= {dtype: cast(copy.deepcopy(exactly), *DTYPES[dtype]) for dtype in dtypes.split()}
+    found: dict[str, list[float]] = {dtype: [] for dtype in models}
+    furthest = dict.fromkeys(models, 0.0)
     rng = np.random.default_rng(0)
     for sample in coco(data).limit(pictures):
         height, width = sample.image.shape[:2]
