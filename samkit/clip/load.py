@@ -22,6 +22,7 @@ DTYPES = {
     "float16": torch.float16,
 }
 PAPER = "ViT-L-14-336"
+TINY = ("tiny_clip.json", "tiny_clip.safetensors")
 
 
 def load_clip(
@@ -33,7 +34,8 @@ def load_clip(
     """A CLIP, ready to use.
 
     name: "tiny", the pair that samkit ships; a model of open_clip such as "ViT-L-14-336" (the
-        paper's) or "ViT-B-32"; or a folder with open_clip_config.json and the weights.
+        paper's) or "ViT-B-32"; or a folder with open_clip_config.json and the weights, or with what
+        recipes/train_clip.py writes.
     weights: one of open_clip's tags for that model, such as "openai" or "laion2b_s34b_b79k", which
         is downloaded once; or a local file. None takes "openai" where there is one, else the
         model's first.
@@ -49,8 +51,8 @@ def load_clip(
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
     place = find_device(device)
     open_clip = require("open_clip", extra="clip")
-    if name == "tiny":
-        model, tokenizer = _tiny(open_clip)
+    if name == "tiny" or (Path(name) / TINY[0]).is_file():
+        model, tokenizer = _tiny(*(tiny_files() if name == "tiny" else tiny_files(Path(name))))
     elif Path(name).is_dir():
         model = _made(open_clip, f"local-dir:{name}", None)
         tokenizer = open_clip.get_tokenizer(f"local-dir:{name}")
@@ -61,10 +63,10 @@ def load_clip(
     return Clip(model.to(place, DTYPES[dtype]), tokenizer, full)
 
 
-def tiny_files() -> tuple[Path, Path]:
-    """Where the shipped pair's configuration and weights are."""
-    folder = Path(str(resources.files("samkit") / "weights"))
-    return folder / "tiny_clip.json", folder / "tiny_clip.safetensors"
+def tiny_files(folder: Path | None = None) -> tuple[Path, Path]:
+    """Where a small pair's configuration and weights are; None is the shipped one's folder."""
+    folder = folder or Path(str(resources.files("samkit") / "weights"))
+    return folder / TINY[0], folder / TINY[1]
 
 
 def build_tiny(config: dict[str, Any]) -> tuple[Any, Words]:
@@ -81,15 +83,10 @@ def build_tiny(config: dict[str, Any]) -> tuple[Any, Words]:
     return model, words
 
 
-def _tiny(open_clip: Any) -> tuple[Any, Words]:
-    about, weights = tiny_files()
+def _tiny(about: Path, weights: Path) -> tuple[Any, Words]:
     model, words = build_tiny(json.loads(about.read_text(encoding="utf-8")))
-    model.load_state_dict({name: tensor.float() for name, tensor in _counts(weights).items()})
+    model.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
     return model, words
-
-
-def _counts(path: Path) -> dict[str, torch.Tensor]:
-    return dict(load_file(path))
 
 
 def _by_name(open_clip: Any, name: str, weights: str | Path | None) -> tuple[Any, Any]:

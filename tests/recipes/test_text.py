@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 
 from samkit import load_sam
-from samkit.clip import Clip
+from samkit.clip import Clip, load_clip
 from samkit.clip.projection import DECODER, TextProjection, load_text_prompt
 from samkit.data import shapes
 from samkit.stages import Embed, Proposals, RankByText, Segment, TextPrompt
@@ -113,6 +113,8 @@ def test_a_pair_is_trained_kept_and_continued(tmp_path: Path, capsys) -> None:
     module.main(steps=1, out=tmp_path / "found", **found, **SMALL_PAIR)
     assert "scene 1: " in capsys.readouterr().out
     config = json.loads((tmp_path / "whole/tiny_clip.json").read_text())
+    trained = load_clip(str(tmp_path / "whole"), device="cpu")
+    assert trained.texts(["a red disc"]).shape == (1, config["model"]["embed_dim"])
     assert config["model"]["vision_cfg"]["image_size"] == config["preprocess"]["size"] == 64
 
 
