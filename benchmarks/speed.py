@@ -42,20 +42,24 @@ def main(
     threads: int = 1,
     device: str = "cpu",
     dtype: str = "float32",
+    compile: bool = False,
     side: int = 32,
     data: str = "",
     limit: int = 10,
     out: Path = Path("runs/speed"),
 ) -> None:
     """cases: encode, encode-batch, prompts-N, boxes, images, everything, linear. side: of everything's
-    grid. data: a COCO folder or JSON whose `limit` first pictures and boxes `images` takes. dtype: samkit's; the peers stay at float32."""
+    grid. data: a COCO folder or JSON whose `limit` first pictures and boxes `images` takes. dtype: samkit's; the peers stay at float32. compile: samkit's image encoder."""
     torch.set_num_threads(threads)
     os.cpu_count = lambda: threads  # type: ignore[assignment]  # as many threads look at masks, too
     model = make_sam(sam, device)
     found = find_peers(model, peers.split(), dtype)
+    if compile:
+        found[0].sam.image_encoder.compile()  # type: ignore[attr-defined]
     told: dict[str, Any] = {
         "sam": sam,
         "dtype": dtype,
+        "compile": compile,
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
         "threads": threads,
         "torch": torch.__version__,

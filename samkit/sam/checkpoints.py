@@ -1,5 +1,6 @@
 """Weights: by name or from a file, tensors only, under the official names."""
 
+import shutil
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -44,11 +45,15 @@ DTYPES = {
     "bfloat16": (torch.bfloat16, torch.bfloat16),
     "float16": (torch.float16, torch.float16),
 }
+COMPILERS = ("c++", "g++", "clang++", "cl")
 Tensors = dict[str, torch.Tensor]
 
 
 def load_sam(
-    name_or_path: str | Path = "tiny", device: str = "auto", dtype: str = "float32"
+    name_or_path: str | Path = "tiny",
+    device: str = "auto",
+    dtype: str = "float32",
+    compile: bool = False,
 ) -> Sam:
     """A SAM, ready to use.
 
@@ -61,12 +66,16 @@ def load_sam(
         environment: that operation then runs on the CPU, more slowly.
     dtype: "float32" (exact); "mixed", the image encoder in bfloat16 and the rest in float32; "bfloat16"
         or "float16". How alike the masks are: docs/performance.md.
+    compile: the image encoder goes through torch.compile at its first picture, which takes minutes and a
+        C++ compiler. It pays for thousands of pictures; answers move by rounding.
 
-    Raises OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
+    Raises RuntimeError where compile finds no compiler; OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
     SAM of another size than named, a download that gives out. No pickled code is ever run.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
+    if compile and not any(map(shutil.which, COMPILERS)):
+        raise RuntimeError(f"compile=True wants one of {', '.join(COMPILERS)}, none is on the PATH")
     place = find_device(device)
     keep_some_freed_memory()
     path = _locate(name_or_path)
@@ -76,7 +85,11 @@ def load_sam(
         require_size(sam, str(known), path)
     label = name_or_path if name_or_path in OFFICIAL else path.stem
     sam.name = f"{label}-{fingerprint(sam.state_dict())}-{dtype}-samkit"
-    return cast(sam, *DTYPES[dtype]).to(place).eval()
+    sam = cast(sam, *DTYPES[dtype]).to(place).eval()
+    if compile:
+        sam.name += "-compiled"
+        sam.image_encoder.compile()
+    return sam
 
 
 def build_sam(tensors: Tensors, source: str = "the given tensors") -> Sam:

@@ -1,5 +1,6 @@
 """The core's own promises: dtypes, chunks, threads, clear errors."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -42,6 +43,29 @@ def test_half_precision_gives_nearly_the_same_answers(sam: Sam, dtype: str) -> N
     assert np.abs(exact.predicted_iou - rough.predicted_iou).max() < 0.05
     # Places would be off by pixels if they were worked out in half precision.
     assert half.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix.dtype == torch.float32
+
+
+def test_compiling_wants_a_compiler_and_is_told_in_the_name(
+    sam: Sam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="g[+][+]"):
+        load_sam("tiny", device="cpu", compile=True)
+    monkeypatch.undo()
+    if shutil.which("c++"):
+        assert load_sam("tiny", device="cpu", compile=True).name == f"{sam.name}-compiled"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
+def test_a_compiled_encoder_gives_the_same_up_to_rounding(sam: Sam) -> None:
+    compiled = load_sam("tiny", device="cpu", compile=True)
+    assert compiled.state_dict().keys() == sam.state_dict().keys()
+    for size in (96, 40):
+        [quick], [exact] = (one.encode([scene(size)]) for one in (compiled, sam))
+        a, b = (one["image_embedding"] for one in (quick, exact))
+        assert not torch.equal(a, b), "it was not compiled at all"
+        assert (a - b).abs().max() < 1e-5 * b.abs().max()
 
 
 def test_answers_do_not_depend_on_the_chunk(sam: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
