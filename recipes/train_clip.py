@@ -3,7 +3,6 @@
     python recipes/train_clip.py                                ten minutes of one slow core
     python recipes/train_clip.py --steps 12000                  two hours
     python recipes/train_clip.py --start samkit/weights/tiny_clip.safetensors --seed 1   goes on from there
-    python recipes/train_clip.py --start FILE --sam tiny        learns from the masks that tiny finds, too
     python recipes/train_clip.py --pool 50 --steps 20           a trial
 
 The same line again goes on from where it was killed. Pictures are crops of objects as the paper cuts
@@ -27,23 +26,12 @@ import typer
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from samkit import load_sam
 from samkit.clip import Clip
 from samkit.clip.load import build_tiny
 from samkit.data import shapes
 from samkit.data.shapes.phrases import WORDS, unique
 from samkit.ops.square_crops import square_crop
-from samkit.stages import Embed, Proposals
-from samkit.training.captions import (
-    Described,
-    Example,
-    asked,
-    crop,
-    drawn,
-    examples,
-    fitting,
-    found_examples,
-)
+from samkit.training.captions import Described, asked, crop, drawn, examples, fitting
 from samkit.types import Sample
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
@@ -78,8 +66,6 @@ def main(
     attributes_weight: float = 2.0,
     easy: float = 0.4,
     start: Path | None = None,
-    sam: str | None = None,
-    sam_scenes: int = 300,
     out: Path = Path("runs/train_clip"),
     seed: int = 0,
     validation: int = 50,
@@ -91,7 +77,6 @@ def main(
     objects a step. texts: phrases a step. attributes_weight: of what embeddings tell of the captions.
     easy: share of the steps over which crops go from easy to the paper's.
     start: weights to go on from; with another seed the scenes are others too. validation: scenes.
-    sam: whose masks to learn from, on the first sam_scenes scenes.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -110,18 +95,15 @@ def main(
     before = resume(state, out)
     source = shapes(before + pool + steps, TRAINING_SEED + seed)
     scenes = deque((examples(source[i]) for i in range(before, before + pool)), maxlen=pool)
-    masks = everything(shapes(sam_scenes, TRAINING_SEED + seed), sam) if sam else None
     unseen = list(shapes(validation, VALIDATION_SEED))
     began, recent = time.monotonic(), []
     for step in range(before + 1, steps + 1):
         rng = np.random.default_rng((seed, step))
         scenes.append(examples(source[pool + step - 1]))
         ease = max(0.0, 1 - step / steps / easy) if easy else 0.0
-        some = drawn(scenes, batch if masks is None else batch // 2, ease, rng)
-        phrases = [asked(str(one.caption), rng) for one in some[:texts]]
-        for kind in masks or ():
-            some += [kind[i] for i in rng.integers(len(kind), size=batch // 4)]
+        some = drawn(scenes, batch, ease, rng)
         captions = [one.caption for one in some]
+        phrases = [asked(caption, rng) for caption in captions[:texts]]
         pixels = torch.stack([normalised(crop(one, SIDE, ease, rng)) for one in some])
         features = model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
@@ -140,23 +122,6 @@ def main(
             model.train().requires_grad_(True)
             recent = []
             keep(model, state, step, out)
-
-
-def everything(scenes: Sequence[Sample], name: str) -> tuple[list[Example], list[Example]]:
-    """Masks that a SAM finds in scenes: those that are objects, and those that are none."""
-    sam = load_sam(name)
-    find = Embed(sam) | Proposals(
-        sam, points_per_side=16, pred_iou_thresh=0, stability_score_thresh=0
-    )
-    objects, others = [], []
-    began = time.monotonic()
-    for number, sample in enumerate(find.stream(scenes), 1):
-        for one in found_examples(sample, sample.masks):
-            (others if one.caption is None else objects).append(one)
-        if number % 20 == 0 or number == len(scenes):
-            told = f"{len(objects)} masks of objects, {len(others)} of none"
-            print(f"scene {number}: {told}, {time.monotonic() - began:.0f} s", flush=True)
-    return objects, others
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:

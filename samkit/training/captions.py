@@ -13,10 +13,8 @@ from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
 from samkit.ops.square_crops import square_crop
-from samkit.types import Masks, Sample
+from samkit.types import Sample
 
-# IoU with an object from which a found mask is that object, and up to which it is nothing.
-IS_OBJECT, IS_NOTHING = 0.5, 0.35
 LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
 EASY_PIXELS = 300  # that many more at first
 FORMS = ("a {}", "the {}", "{}", "a photo of a {}")
@@ -26,18 +24,13 @@ ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEX
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A mask: its picture, its box (xyxy), pixels and the caption of the object it is.
-
-    caption: None for a mask that is no object: a piece of one, several, background. found: whether a
-    model made it; then it is always shown alone on black.
-    """
+    """An object: its picture, its box (xyxy), mask, pixels and caption."""
 
     image: NDArray[np.uint8]
     box: NDArray[np.float32]
     mask: rle.RLE
     area: float
-    caption: str | None
-    found: bool = False
+    caption: str
 
 
 def examples(sample: Sample) -> list[Example]:
@@ -52,28 +45,6 @@ def examples(sample: Sample) -> list[Example]:
         )
         if area >= LEAST_PIXELS and not held_out(caption)
     ]
-
-
-def found_examples(sample: Sample, masks: Masks) -> list[Example]:
-    """A model's masks of a scene: objects with their captions, and masks that are none without.
-
-    Masks in between are left out, and those of objects that `examples` leaves out.
-    """
-    truth = sample.annotations
-    assert truth is not None and truth.captions is not None, "made-up scenes have captions"
-    assert truth.run_lengths is not None and len(truth.captions), "and objects"
-    run_lengths, boxes, areas = masks.rle(), masks.boxes(), masks.areas()
-    boxes[:, 2:] += 1
-    table = rle.iou(run_lengths, truth.run_lengths)
-    found = []
-    for one, box, area, row in zip(run_lengths, boxes, areas, table, strict=True):
-        caption, value = truth.captions[row.argmax()], row.max()
-        if area >= LEAST_PIXELS and not held_out(caption):
-            if value >= IS_OBJECT:
-                found.append(Example(sample.image, box, one, float(area), caption, found=True))
-            elif value <= IS_NOTHING:
-                found.append(Example(sample.image, box, one, float(area), None, found=True))
-    return found
 
 
 def drawn(
@@ -92,8 +63,7 @@ def crop(one: Example, side: int, ease: float, rng: np.random.Generator) -> NDAr
     Box widened by 1 to 2, square, background black half the time. With `ease` towards 1 it is
     widened less and black more often, so that the outline is seen at once.
     """
-    alone = one.found or rng.random() < 0.5 + 0.4 * ease
-    mask = rle.decode([one.mask])[0] if alone else None
+    mask = rle.decode([one.mask])[0] if rng.random() < 0.5 + 0.4 * ease else None
     cut = square_crop(one.image, one.box, side, rng.uniform(1, 2 - 0.7 * ease), mask)
     return cut[:, ::-1] if rng.random() < 0.5 else cut
 
@@ -113,13 +83,10 @@ def asked(caption: str, rng: np.random.Generator) -> str:
     return FORMS[int(rng.integers(len(FORMS)))].format(phrase)
 
 
-def fitting(phrases: Sequence[str], captions: Sequence[str | None]) -> torch.Tensor:
+def fitting(phrases: Sequence[str], captions: Sequence[str]) -> torch.Tensor:
     """(captions, phrases) 1 where a phrase is true of an object with that caption, else -1."""
-    said = [attributes(p) for p in phrases]
-    described = [None if c is None else attributes(c) for c in captions]
-    return torch.tensor(
-        [[1.0 if d is not None and fits(p, d) else -1.0 for p in said] for d in described]
-    )
+    said, described = [attributes(p) for p in phrases], [attributes(c) for c in captions]
+    return torch.tensor([[1.0 if fits(p, d) else -1.0 for p in said] for d in described])
 
 
 class Described(torch.nn.Module):
@@ -134,10 +101,9 @@ class Described(torch.nn.Module):
             {name: torch.nn.Linear(width, len(words) + 1) for name, words in ANSWERS.items()}
         )
 
-    def loss(self, features: torch.Tensor, captions: Sequence[str | None]) -> torch.Tensor:
-        """The mean over attributes of the cross-entropy of `features` (N, width) that have captions."""
-        described = [vars(attributes(caption)) for caption in captions if caption is not None]
-        features = features[[caption is not None for caption in captions]]
+    def loss(self, features: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
+        """The mean over attributes of the cross-entropy of `features` (N, width)."""
+        described = [vars(attributes(caption)) for caption in captions]
         losses = []
         for name, words in ANSWERS.items():
             numbers = [
