@@ -13,15 +13,12 @@ colour is never shown (`phrases.held_out`), and no evaluation draws scenes with 
 """
 
 import json
-import os
 import time
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import typer
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -29,30 +26,29 @@ from safetensors.torch import load_file, save_file
 from samkit.clip import Clip
 from samkit.clip.load import build_tiny
 from samkit.data import shapes
-from samkit.data.shapes.phrases import WORDS, unique
-from samkit.ops.square_crops import square_crop
-from samkit.training.captions import Described, asked, crop, drawn, examples, fitting
-from samkit.types import Sample
+from samkit.data.shapes.phrases import WORDS
+from samkit.training.captions import (
+    Described,
+    asked,
+    crop,
+    drawn,
+    examples,
+    fitting,
+    pair_loss,
+    right,
+)
+from samkit.training.state import write_whole
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
 TRAINING_SEED, VALIDATION_SEED = 7_100_000, 8_100_000
 SIDE = 64
+VISION = {"image_size": SIDE, "layers": [1, 1, 1, 1], "width": 16}
+TEXT = {"context_length": 24, "width": 96, "heads": 3, "layers": 2}
+MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+PREPROCESS = {"size": SIDE, "mode": "RGB", "mean": MEAN, "std": STD, "fill_color": 0}
 CONFIG = {
-    "model": {
-        "embed_dim": 128,
-        "vision_cfg": {"image_size": SIDE, "layers": [1, 1, 1, 1], "width": 16},
-        "text_cfg": {"context_length": 24, "width": 96, "heads": 3, "layers": 2},
-        "init_logit_bias": -6.0,
-    },
-    "preprocess": {
-        "size": SIDE,
-        "mode": "RGB",
-        "mean": [0.48145466, 0.4578275, 0.40821073],
-        "std": [0.26862954, 0.26130258, 0.27577711],
-        "interpolation": "bicubic",
-        "resize_mode": "shortest",
-        "fill_color": 0,
-    },
+    "model": {"embed_dim": 128, "vision_cfg": VISION, "text_cfg": TEXT, "init_logit_bias": -6.0},
+    "preprocess": {**PREPROCESS, "interpolation": "bicubic", "resize_mode": "shortest"},
     "words": list(WORDS),
 }
 
@@ -117,7 +113,7 @@ def main(
         if step % save_every == 0 or step == steps:
             first, second = np.mean(recent, axis=0)
             text = f"step {step}: pairs {first:.4f}, attributes {second:.4f}"
-            share = right(Clip(model, words, "now"), unseen)
+            share = right(Clip(model, words, "now"), unseen, SIDE)
             print(f"{text}, right {share:.3f}, {time.monotonic() - began:.0f} s", flush=True)
             model.train().requires_grad_(True)
             recent = []
@@ -126,31 +122,8 @@ def main(
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """What `Clip.images` makes of a crop that has the input's size."""
-    mean, std = (
-        torch.tensor(CONFIG["preprocess"][name])[:, None, None] for name in ("mean", "std")
-    )
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
     return (torch.tensor(pixels.copy()).permute(2, 0, 1) / 255 - mean) / std
-
-
-def pair_loss(
-    model, features: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor
-) -> torch.Tensor:
-    images = F.normalize(features, dim=-1)
-    texts = F.normalize(model.encode_text(ids), dim=-1)
-    logits = images @ texts.T * model.logit_scale.exp() + model.logit_bias
-    return -F.logsigmoid(truth * logits).sum() / len(images)
-
-
-def right(clip: Clip, scenes: Sequence[Sample]) -> float:
-    """Share of phrases that fit one object of a scene for which that object's crop comes first."""
-    hits = []
-    for sample in scenes:
-        truth = sample.annotations
-        places = unique(truth.captions)
-        crops = [square_crop(sample.image, box, SIDE, 1.5) for box in truth.boxes]
-        table = clip.texts([truth.captions[i] for i in places]) @ clip.images(crops).T
-        hits += (table.argmax(dim=1).numpy() == places).tolist()
-    return float(np.mean(hits))
 
 
 def keep(model, state: dict, step: int, out: Path) -> None:
@@ -162,8 +135,7 @@ def keep(model, state: dict, step: int, out: Path) -> None:
     save_file(tensors, out / "tiny_clip.safetensors")
     (out / "tiny_clip.json").write_text(json.dumps(CONFIG, indent=1) + "\n", encoding="utf-8")
     content = {name: part.state_dict() for name, part in state.items()}
-    torch.save({**content, "step": step}, out / "state.tmp")
-    os.replace(out / "state.tmp", out / "state.pt")
+    write_whole({**content, "step": step}, out / "state.pt")
 
 
 def resume(state: dict, out: Path) -> int:

@@ -12,10 +12,8 @@ have described anything. Asked later, a phrase's text embedding takes the image 
 same line again goes on from where it was killed. The paper: ViT-L/14@336, 120k steps of 128 pictures.
 """
 
-import copy
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,17 +22,16 @@ import torch
 import typer
 
 from samkit import load_sam, save_sam
-from samkit.clip import Clip, load_clip
+from samkit.clip import load_clip
 from samkit.clip.projection import DECODER, TextProjection, save_text_prompt
-from samkit.data.shapes import render_scene
-from samkit.data.shapes.phrases import held_out
 from samkit.sam.model import Sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
-from samkit.training.sources import mixture
+from samkit.training.sources import SeenShapes, mixture
+from samkit.training.state import write_whole
 from samkit.training.step import Loss
-from samkit.training.text import Pool, image_embeddings, some_masks, text_backward
+from samkit.training.text import Pool, gap, image_embeddings, some_masks, text_backward
 
 # Evaluations count seeds from 0; SAM and CLIP are trained on others than this.
 TRAINING_SEED = 7_200_000
@@ -84,8 +81,8 @@ def main(
     feed = Feed(
         model.config.image_size, images, 12, simulation=simulation, augmentation=augmentation
     )
-    made_up = Mixture([SeenShapes(feed.image_size)], [1.0], [False])
-    sources = mixture(data, feed.image_size, seed) if data else made_up
+    made_up = SeenShapes(TRAINING_SEED, feed.image_size)
+    sources = mixture(data, feed.image_size, seed) if data else Mixture([made_up], [1.0], [False])
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
     parameters = [
         {"params": list(projection.parameters()), "lr": learning_rate},
@@ -94,10 +91,11 @@ def main(
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01)
     rates = [group["lr"] for group in optimizer.param_groups]
     step, seconds = resume(out, model, projection, optimizer)
-    texts = [] if data else seen_captions(40)
+    texts = [] if data else made_up.captions(40)
     texts = phrases.read_text(encoding="utf-8").splitlines() if phrases else texts
     if texts:
-        measure_gap(projection, looker, batches, texts)
+        some = (batches(number)[0] for number in range(4))
+        projection.gap.copy_(gap(looker, some, texts, np.random.default_rng(0)))
     minutes = 20 if minutes is None and steps is None else minutes
     rng, recent, since = np.random.default_rng((seed, step)), [], time.monotonic()
     while (done := step / steps if steps else seconds / 60 / (minutes or 1)) < 1:
@@ -122,30 +120,6 @@ def main(
     keep(out, model, projection, optimizer, step, seconds, train_what)
 
 
-@dataclass(frozen=True)
-class SeenShapes:
-    """Made-up scenes with the masks of objects that are no held-out combination."""
-
-    size: int
-
-    def __call__(self, rng: np.random.Generator):
-        scene = render_scene(TRAINING_SEED, int(rng.integers(2**31)), self.size)
-        return scene.image, scene.masks[[not held_out(caption) for caption in scene.captions]]
-
-
-def seen_captions(scenes: int) -> list[str]:
-    drawn = (render_scene(TRAINING_SEED, number, 64).captions for number in range(scenes))
-    return [caption for some in drawn for caption in some if not held_out(caption)]
-
-
-def measure_gap(projection: TextProjection, clip: Clip, batches: Pool, texts: list[str]) -> None:
-    """How far the mean embedding of masks lies from that of texts."""
-    rng = np.random.default_rng(0)
-    shown = torch.cat([image_embeddings(batches(number)[0], clip, rng) for number in range(4)])
-    asked = clip.texts([text for text in texts if text.strip()])
-    projection.gap.copy_(shown.mean(dim=0) - asked.mean(dim=0))
-
-
 def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
     """What of the SAM is taught; the rest is frozen."""
     sam.requires_grad_(False)
@@ -164,8 +138,7 @@ def keep(out, sam, projection, optimizer, step, seconds, train_what: Which) -> N
     state = {"sam": sam.state_dict(), "projection": projection.state_dict()}
     state |= {"optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}
     state["models"] = [projection.clip_name, projection.sam_name]
-    torch.save(copy.copy(state), out / "state.tmp")
-    (out / "state.tmp").replace(out / "state.pt")
+    write_whole(state, out / "state.pt")
 
 
 def resume(out: Path, sam: Sam, projection, optimizer) -> tuple[int, float]:

@@ -23,8 +23,6 @@ from samkit.types.sample import check_image
 # the former.
 IMAGES_AT_ONCE = {"cpu": 1, "cuda": 8, "mps": 1}
 TOKENS_AT_ONCE = {"cpu": 1 << 12, "cuda": 1 << 19, "mps": 1 << 16}
-# Prompts an image from which it pays to work out first what they share.
-SHARED_FROM = 8
 
 
 class Sam(nn.Module):
@@ -151,7 +149,6 @@ class Sam(nn.Module):
         positions = self.prompt_encoder.dense_positions()
         before: list[int] = []
         shared: SharedImages | None = None
-        asked = 0
         for chunk in chunks(frames, prompts, size):
             images = sorted(set(chunk.images.tolist()))
             if images != before:
@@ -159,8 +156,8 @@ class Sam(nn.Module):
                 # As the decoder's first layer wants them: turned here, once, not for every prompt.
                 stacked = stacked.contiguous(memory_format=torch.channels_last)
                 before, shared = images, None
-                asked = sum(len(prompts[i]) for i in images)
-            if chunk.masks is None and shared is None and asked >= SHARED_FROM * len(images):
+            # Not by how many prompts there are: answers would depend on it, by rounding.
+            if chunk.masks is None and shared is None and size > 1:
                 shared = self.share(stacked, positions)
             which = torch.from_numpy(np.searchsorted(images, chunk.images))
             seen = shared if chunk.masks is None and shared is not None else stacked

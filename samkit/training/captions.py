@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from samkit.clip.model import Clip
 from samkit.data.shapes.colours import NAMES as COLOURS
-from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out
+from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out, unique
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
 from samkit.ops.square_crops import square_crop
@@ -111,3 +113,29 @@ class Described(torch.nn.Module):
             ]
             losses.append(F.cross_entropy(self.heads[name](features), torch.tensor(numbers)))
         return torch.stack(losses).mean()
+
+
+def pair_loss(
+    model: Any, features: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor
+) -> torch.Tensor:
+    """The sigmoid loss of an open_clip model: each pair by itself fits or does not (SigLIP).
+
+    features: (N, D) of pictures. ids: (M, L) tokens. truth: (N, M), 1 or -1 as `fitting` has it.
+    """
+    images = F.normalize(features, dim=-1)
+    texts = F.normalize(model.encode_text(ids), dim=-1)
+    logits = images @ texts.T * model.logit_scale.exp() + model.logit_bias
+    return -F.logsigmoid(truth * logits).sum() / len(images)
+
+
+def right(clip: Clip, scenes: Sequence[Sample], side: int) -> float:
+    """Share of phrases that fit one object of a scene for which that object's crop comes first."""
+    hits: list[bool] = []
+    for sample in scenes:
+        truth = sample.annotations
+        assert truth is not None and truth.captions is not None, "made-up scenes have captions"
+        places = unique(truth.captions)
+        crops = [square_crop(sample.image, box, side, 1.5) for box in truth.boxes]
+        table = clip.texts([truth.captions[i] for i in places]) @ clip.images(crops).T
+        hits += (table.argmax(dim=1).numpy() == places).tolist()
+    return float(np.mean(hits))

@@ -11,6 +11,7 @@ from samkit.data import coco, folder, lvis, shapes
 from samkit.data.dataset import Dataset
 from samkit.data.packed import Split, packed
 from samkit.data.shapes import render_scene
+from samkit.data.shapes.phrases import held_out
 from samkit.training.augment import Bools, Pixels
 from samkit.training.data import Mixture
 
@@ -122,6 +123,23 @@ class FreshShapes:
     def __call__(self, rng: np.random.Generator) -> tuple[Pixels, Bools]:
         scene = render_scene(self.seed, int(rng.integers(2**31)), self.size)
         return scene.image, scene.masks
+
+
+@dataclass(frozen=True)
+class SeenShapes:
+    """The same, with the masks of those objects alone whose class and colour no text model is kept from."""
+
+    seed: int
+    size: int
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Pixels, Bools]:
+        scene = render_scene(self.seed, int(rng.integers(2**31)), self.size)
+        return scene.image, scene.masks[[not held_out(caption) for caption in scene.captions]]
+
+    def captions(self, scenes: int) -> list[str]:
+        """What such objects are called, of so many scenes."""
+        drawn = (render_scene(self.seed, number, 64).captions for number in range(scenes))
+        return [caption for some in drawn for caption in some if not held_out(caption)]
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,11 @@ def save_state(state: State, path: Path) -> None:
         "settings": state.settings,
         "head": state.head.state_dict() if state.head else None,
     }
+    write_whole(content, path)
+
+
+def write_whole(content: Any, path: Path) -> None:
+    """What torch.save writes, in place of the old file only once all of it is on the disk."""
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("wb") as file:
         torch.save(content, file)

@@ -1,5 +1,6 @@
 """Teaching a SAM to read CLIP embeddings: the first prompt is one, then clicks follow (app. D.5)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -64,6 +65,14 @@ def image_embeddings(
     """
     grid = clip.patch_grid if masked_attention else None
     return clip.images(*crops_of_masks(batch, clip.image_size, rng, grid))
+
+
+def gap(
+    clip: Clip, batches: Iterable[Batch], texts: Sequence[str], rng: np.random.Generator
+) -> torch.Tensor:
+    """(D,) from the mean embedding of texts to that of the batches' masks: they lie apart as a whole."""
+    shown = torch.cat([image_embeddings(batch, clip, rng) for batch in batches])
+    return shown.mean(dim=0) - clip.texts([text for text in texts if text.strip()]).mean(dim=0)
 
 
 def text_backward(

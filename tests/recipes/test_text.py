@@ -141,19 +141,6 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     assert not load_text_prompt(tmp_path / "alone/text_prompt.safetensors").decoder
 
 
-def test_held_out_combinations_are_never_asked_for_in_training() -> None:
-    module = recipe("train_text_prompt")
-    draw = module.SeenShapes(64)
-    for number in range(5):
-        image, masks = draw(np.random.default_rng(number))
-        scene = module.render_scene(
-            module.TRAINING_SEED, int(np.random.default_rng(number).integers(2**31)), 64
-        )
-        kept = [not module.held_out(caption) for caption in scene.captions]
-        np.testing.assert_array_equal(masks, scene.masks[kept])
-        np.testing.assert_array_equal(image, scene.image)
-
-
 @pytest.mark.slow
 def test_public_models_go_through_both_routes(tmp_path: Path) -> None:
     """An open_clip ViT-B-32 built without weights: shapes, batches, and the routes end to end."""

@@ -99,19 +99,16 @@ def test_answers_do_not_depend_on_what_prompts_share(
     shared = []
     whole = Sam.share
     monkeypatch.setattr(Sam, "share", lambda *given: shared.append(1) or whole(*given))
+    monkeypatch.setitem(model_module.TOKENS_AT_ONCE, "cpu", sam.config.grid**2)
+    apart = sam.decode(embeddings, prompts)
+    assert not shared, "one prompt at a time"
     for chunk in (16, 3):
         monkeypatch.setitem(model_module.TOKENS_AT_ONCE, "cpu", chunk * sam.config.grid**2)
-        monkeypatch.setattr(model_module, "SHARED_FROM", 1 << 30)
-        apart, before = sam.decode(embeddings, prompts), len(shared)
-        monkeypatch.setattr(model_module, "SHARED_FROM", 1)
-        together = sam.decode(embeddings, prompts)
-        assert (len(shared) > before) == (sum(counts) > 1)
-        for one, other in zip(together, apart, strict=True):
+        for one, other in zip(sam.decode(embeddings, prompts), apart, strict=True):
             assert one.logits is not None and other.logits is not None
-            assert torch.allclose(
-                one.logits, other.logits, atol=1e-5 * float(other.logits.abs().max())
-            )
-    assert sum(counts) == 1 or len(shared) < 2 * sum(counts)
+            bound = 1e-5 * float(other.logits.abs().max())
+            assert torch.allclose(one.logits, other.logits, atol=bound)
+    assert bool(shared) == (sum(counts) > 1) and len(shared) < 2 * sum(counts)
 
 
 def test_threads_share_one_model(sam: Sam) -> None:

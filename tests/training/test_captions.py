@@ -4,8 +4,10 @@ import numpy as np
 import torch
 
 from samkit.data import shapes
+from samkit.data.shapes import render_scene
 from samkit.data.shapes.phrases import held_out
 from samkit.training import captions
+from samkit.training.sources import SeenShapes
 
 
 def test_nothing_held_out_is_learned_from() -> None:
@@ -13,6 +15,19 @@ def test_nothing_held_out_is_learned_from() -> None:
     assert learned and not any(held_out(one.caption) for one in learned)
     phrases = {captions.asked("a red striped disc", np.random.default_rng(i)) for i in range(600)}
     assert {"a disc", "red disc", "the red object", "a striped disc"} <= phrases
+
+
+def test_held_out_combinations_are_never_masks_to_learn_text_from() -> None:
+    draw, kept_out = SeenShapes(7, 64), 0
+    for number in range(5):
+        image, masks = draw(np.random.default_rng(number))
+        scene = render_scene(7, int(np.random.default_rng(number).integers(2**31)), 64)
+        kept = [not held_out(caption) for caption in scene.captions]
+        np.testing.assert_array_equal(masks, scene.masks[kept])
+        np.testing.assert_array_equal(image, scene.image)
+        kept_out += kept.count(False)
+    assert kept_out, "none of these scenes has a held-out object"
+    assert draw.captions(20) and not any(map(held_out, draw.captions(20)))
 
 
 def test_which_captions_a_phrase_fits() -> None:
