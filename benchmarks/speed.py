@@ -74,9 +74,9 @@ def main(
             continue
         calls, agreement = make(case, found, side, sam == "tiny", data, limit)
         flops = operations(model, case)
-        told["cases"][case] = measure(
-            case, calls, agreement, rounds, device, flops, told["ceilings"]
-        )
+        half = "float32" if dtype == "float32" else "bfloat16"  # what the encoder multiplies in
+        ceiling = half, told["ceilings"][f"{half} GFLOP/s"]
+        told["cases"][case] = measure(case, calls, agreement, rounds, device, flops, ceiling)
     out.mkdir(parents=True, exist_ok=True)
     name = f"{Path(sam).stem}-{dtype}"
     (out / f"{name}.json").write_text(json.dumps(told, indent=1))
@@ -107,7 +107,7 @@ def measure(
     rounds: int,
     device: str,
     flops: float,
-    ceiling: dict[str, float],
+    ceiling: tuple[str, float],
 ) -> dict[str, Any]:
     """A case's figures, printed a line a peer."""
     seconds, answers = in_turns(calls, rounds, device)
@@ -125,9 +125,10 @@ def measure(
             told_alike = told["agreement"][name].items()
             line += "  " + ", ".join(f"{what} {value:.3g}" for what, value in told_alike)
         elif flops:
-            told["share of the float32 ceiling"] = flops / figures["median"] / 1e9
-            told["share of the float32 ceiling"] /= ceiling["float32 GFLOP/s"]
-            line += f"  {told['share of the float32 ceiling']:.0%} of the float32 ceiling"
+            multiplied_in, limit = ceiling
+            share = flops / figures["median"] / 1e9 / limit
+            told[f"share of the {multiplied_in} ceiling"] = share
+            line += f"  {share:.0%} of the {multiplied_in} ceiling"
         print(line, flush=True)
     return told
 
@@ -149,7 +150,7 @@ def operations(model: torch.nn.Module, case: str) -> float:
 
     encoder: Callable[..., Any] = model.image_encoder  # type: ignore[assignment]
     side = model.config.image_size  # type: ignore[union-attr]
-    shadow = copy.deepcopy(encoder).to("meta")
+    shadow = copy.deepcopy(encoder).to("meta", torch.float32)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(torch.empty(1, 3, side, side, device="meta"))
     return float(counter.get_total_flops())
