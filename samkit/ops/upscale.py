@@ -40,7 +40,7 @@ class Axis:
     """
 
     weights: Any
-    dense: NDArray[np.float32] | None
+    dense: torch.Tensor | None
     first: NDArray[np.int64]
     last: NDArray[np.int64]
 
@@ -119,8 +119,11 @@ def _region(
     if rows.dense is not None and columns.dense is not None:
         above, below = rows.first[top], rows.last[bottom - 1] + 1
         if (bottom - top) * (end - begin) * (below - above + right - left) < FEW:
-            tall = rows.dense[top:bottom, above:below] @ mask[above:below, begin:end]
-            return Region(columns.dense[left:right, begin:end] @ tall.T, left, top)
+            # torch's product: numpy's library has threads of its own, which go on spinning after it.
+            tall = (
+                rows.dense[top:bottom, above:below] @ torch.from_numpy(mask)[above:below, begin:end]
+            )
+            return Region((columns.dense[left:right, begin:end] @ tall.T).numpy(), left, top)
     tall = rows.weights[top:bottom] @ np.ascontiguousarray(mask[:, begin:end])
     wide = columns.weights[left:right, begin:end] @ np.ascontiguousarray(tall.T)
     return Region(wide, left, top)
@@ -138,7 +141,7 @@ def axis(low: int, model_size: int, resized: int, full: int) -> Axis:
     square = F.interpolate(units, (model_size, 1), mode="bilinear", align_corners=False)
     visible = square[:, :, :resized]
     dense = F.interpolate(visible, (full, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T
-    kept = dense.numpy().copy() if dense.numel() <= KEPT else None
+    kept = dense.clone() if dense.numel() <= KEPT else None
     looked_at = dense.numpy() != 0
     first, last = looked_at.argmax(axis=1), low - 1 - looked_at[:, ::-1].argmax(axis=1)
     return Axis(sparse.csr_array(dense.numpy()), kept, first, last)
