@@ -49,7 +49,9 @@ def main(
     out: Path = Path("runs/speed"),
 ) -> None:
     """cases: encode, encode-batch, prompts-N, boxes, images, everything, linear. side: of everything's
-    grid. data: a COCO folder or JSON whose `limit` first pictures and boxes `images` takes. dtype: samkit's; the peers stay at float32. compile: samkit's image encoder."""
+    grid. data: a COCO folder or JSON whose `limit` first pictures and boxes `images` takes. dtype:
+    samkit's; the peers stay at float32. compile: samkit's image encoder.
+    """
     torch.set_num_threads(threads)
     os.cpu_count = lambda: threads  # type: ignore[assignment]  # as many threads look at masks, too
     model = make_sam(sam, device)

@@ -66,11 +66,12 @@ def load_sam(
         environment: that operation then runs on the CPU, more slowly.
     dtype: "float32" (exact); "mixed", the image encoder in bfloat16 and the rest in float32; "bfloat16"
         or "float16". How alike the masks are: docs/performance.md.
-    compile: the image encoder goes through torch.compile at its first picture, which takes minutes and a
-        C++ compiler. It pays for thousands of pictures; answers move by rounding.
+    compile: the image encoder goes through torch.compile at its first picture, which takes minutes
+        and a C++ compiler. It pays for thousands of pictures; answers move by rounding.
 
-    Raises RuntimeError where compile finds no compiler; OSError or ValueError that say what to do: a file that is not there, damaged, no SAM or a
-    SAM of another size than named, a download that gives out. No pickled code is ever run.
+    Raises RuntimeError where compile finds no compiler; OSError or ValueError that say what to do: a
+    file that is not there, damaged, no SAM or a SAM of another size than named, a download that gives
+    out. No pickled code is ever run.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")
