@@ -51,7 +51,7 @@ def main(
 ) -> None:
     """OUT/masks/*.json, OUT/overlays/*.jpg and, if wanted, OUT/label_maps/*.png of a folder's pictures.
 
-    sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or a folder of pictures (and of folders).
+    sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, a picture, or a folder of them (and of folders).
     pred_iou_thresh, stability_score_thresh: .88 and .95 where not given, but 0 for tiny, whose scores
     are lower; its best 50 masks by both scores stay. top: the most masks of a picture that stay.
     label_maps: 16-bit pictures of numbers, a pixel being the smallest mask's. limit: the first N.

@@ -15,41 +15,27 @@ or class names being the phrases: mIoU, and the share of phrases with an IoU abo
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from samkit import Sample, draw, evaluate, load_sam, stored
+from samkit import Sample, draw, evaluate, load_sam, stages, stored
 from samkit import data as readers
 from samkit.clip import load_clip, stored_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import Dataset
-from samkit.data.phrases import asking, by_class, captions
-from samkit.data.shapes.phrases import held_out, unique
+from samkit.data.phrases import by_class, by_telling_caption
 from samkit.evaluation import format_summary, write_each
 from samkit.metrics import PhraseIoU
 from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Stage
-from samkit.stages import (
-    DetectText,
-    Embed,
-    Filter,
-    Proposals,
-    RankByText,
-    Segment,
-    TextPrompt,
-    Top,
-    YoloText,
-    ZeroShot,
-    text_sam,
-)
+from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.types import Annotations
 
 Route = Literal["prompt", "rank", "detect"]
-# The filters of everything mode suit the official models; those of tiny give lower scores.
-KEEP_ALL: dict[str, Any] = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+# The filters of everything mode suit the official models; tiny gives lower scores.
+KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
 
 
 def main(
@@ -81,73 +67,53 @@ def main(
     wrote. detector: a YOLO-World or YOLOE .pt, or a name or folder of OWLv2 or Grounding DINO. data: a
     picture, a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which
     route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
-    32, and 16 for tiny. context, masked, masked_attention: how CLIP
-    sees a mask; quality: how much its predicted IoU counts. Where none of these is said, the pair tiny
-    sees masks alone, with 0.8; others see 1.5 times the box, with 0. unseen: of shapes only phrases whose
-    combination of class and colour no text model was trained on. store: a folder that keeps
-    embeddings, so that other phrases find the same pictures encoded.
+    32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its
+    predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
+    1.5 times the box, with 0. unseen: of shapes only phrases whose combination of class and colour no
+    text model was trained on. store: a folder that keeps embeddings for other phrases.
     """
+    if is_pictures(data) and not phrases:
+        raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
+    if phrases and not is_pictures(data):
+        raise typer.BadParameter(f"{data} has its own phrases; say yours of pictures (--data)")
     model = load_sam(sam, device, dtype)
-    embed = Embed(stored(model, store) if store else model)
+    embed = stages.Embed(stored(model, store) if store else model)
     if route == "detect":
-        find: Stage = DetectText(open_detector(detector, clip, clip_weights, device))
-        find = find | embed | Segment(model)
+        reader = None if clip == "tiny" else load_clip(clip, clip_weights, device)
+        boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
+        find: Stage = boxes | embed | stages.Segment(model)
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
         if route == "prompt":
             words = load_text_prompt(prompt)
-            ask = TextPrompt(looker, projection=words)
-            find = embed | ask | Segment(text_sam(model, words), several=top > 1)
+            ask = stages.TextPrompt(looker, phrases, projection=words)
+            find = embed | ask | stages.Segment(stages.text_sam(model, words), several=top > 1)
         else:
             grid = points_per_side or (16 if sam == "tiny" else 32)
-            everything = Proposals(
-                model, points_per_side=grid, **(KEEP_ALL if sam == "tiny" else {})
-            )
+            kept = KEEP_ALL if sam == "tiny" else {}
+            everything = stages.Proposals(model, points_per_side=grid, **kept)
             shown = dict(FOR_TINY) if clip == "tiny" else {}
             if masked is not None or context != 1.5 or masked_attention:
                 shown["crops"] = (Crop(context, bool(masked), masked_attention),)
             if quality is not None:
                 shown["quality"] = quality
-            find = embed | everything | RankByText(looker, each="phrase", **shown)
+            find = embed | everything | stages.RankByText(looker, phrases, each="phrase", **shown)
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
-        if not phrases:
-            raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
-        chosen = find | Filter(min_score=threshold) | Top(top, per="class")
-        write_masks(pictures(data, phrases, limit), chosen, out, data)
+        chosen = find | stages.Filter(min_score=threshold) | stages.Top(top, per="class")
+        write_masks(readers.folder(data, limit=limit), chosen, out, data)
     else:
-        dataset = read(data, limit, unseen)
-        print(format_summary(evaluate(dataset, find, PhraseIoU(), out=out)))
-
-
-def open_detector(name: str, clip: str, weights: str | None, device: str) -> Any:
-    """YOLO-World or YOLOE from a .pt, whose texts its own CLIP reads; anything else is transformers'."""
-    if Path(name).suffix == ".pt":
-        looker = None if clip == "tiny" else load_clip(clip, weights, device)
-        return YoloText(name, looker, device=device)
-    return ZeroShot(name, device=device)
+        print(format_summary(evaluate(read(data, limit, unseen), find, PhraseIoU(), out=out)))
 
 
 def is_pictures(data: str) -> bool:
     """Whether it is a picture, or a folder of them that is no COCO folder."""
-    path = Path(data)
-    return path.suffix.lower() in SUFFIXES or (
-        path.is_dir() and not (path / "annotations").is_dir()
-    )
+    path, coco = Path(data), Path(data) / "annotations"
+    return path.suffix.lower() in SUFFIXES or (path.is_dir() and not coco.is_dir())
 
 
-def pictures(data: str, phrases: list[str], limit: int | None) -> Dataset:
-    """The picture, or those of the folder, each asked about every phrase."""
-    if Path(data).is_dir():
-        plain = readers.folder(data, limit=limit)
-        places = {id: number for number, id in enumerate(plain.ids)}
-        return Dataset(plain.name, plain.ids, lambda id: plain[places[id]].replace(phrases=phrases))
-    one = Sample.open(data)
-    return Dataset(data, [Path(data).name], lambda id: one.replace(id=id, phrases=phrases))
-
-
-def write_masks(samples: Dataset, find: Stage, out: Path, data: str) -> None:
+def write_masks(pictures: Dataset, find: Stage, out: Path, data: str) -> None:
     """OUT/masks/NAME.json, COCO's records with phrase and score, and OUT/overlays/NAME.png."""
 
     def content(sample: Sample) -> str:
@@ -161,27 +127,18 @@ def write_masks(samples: Dataset, find: Stage, out: Path, data: str) -> None:
         return json.dumps({"phrases": sample.phrases, "masks": records}, allow_nan=False)
 
     def place(id: int | str) -> Path:
-        path = out / "masks" / Path(str(id)).with_suffix(".json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return out / "masks" / Path(str(id)).with_suffix(".json")
 
-    asked = f"{Path(data).resolve()}: {list(samples[0].phrases or ())}"
-    errors = write_each(samples, find, place, content, out / "run.json", asked)
-    print(f"{len(samples) - len(errors)} of {len(samples)} pictures are done: {out}/overlays")
+    errors = write_each(pictures, find, place, content, out / "run.json", str(Path(data).resolve()))
+    print(f"{len(pictures) - len(errors)} of {len(pictures)} pictures are done: {out}/overlays")
     for id, reason in errors.items():
         print(f"  {id}: {reason}")
 
 
 def read(data: str, limit: int | None, unseen: bool) -> Dataset:
     """The dataset with its phrases; of made-up scenes those captions that fit one object."""
-
-    def fit_one(truth: Annotations) -> list[tuple[str, list[int]]]:
-        asked = [captions(truth)[i] for i in unique(truth.captions or ())]
-        return [one for one in asked if held_out(one[0]) or not unseen]
-
     if data == "shapes":
-        about = "unseen phrases" if unseen else "phrases that fit one object"
-        return asking(readers.shapes(limit or 20), fit_one, about)
+        return by_telling_caption(readers.shapes(limit or 20), unseen)
     if data.startswith("refcoco="):
         return readers.refcoco(data.removeprefix("refcoco="), limit=limit)
     is_lvis = Path(data).name.startswith("lvis")

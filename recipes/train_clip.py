@@ -37,7 +37,7 @@ from samkit.training.captions import (
     pair_loss,
     right,
 )
-from samkit.training.state import write_whole
+from samkit.training.state import load_parts, save_parts
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
 TRAINING_SEED, VALIDATION_SEED = 7_100_000, 8_100_000
@@ -88,7 +88,7 @@ def main(
     optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     state = {"learned": learned, "optimizer": optimizer, "schedule": schedule}
-    before = resume(state, out)
+    before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)
     source = shapes(before + pool + steps, TRAINING_SEED + seed)
     scenes = deque((examples(source[i]) for i in range(before, before + pool)), maxlen=pool)
     unseen = list(shapes(validation, VALIDATION_SEED))
@@ -117,7 +117,8 @@ def main(
             print(f"{text}, right {share:.3f}, {time.monotonic() - began:.0f} s", flush=True)
             model.train().requires_grad_(True)
             recent = []
-            keep(model, state, step, out)
+            keep(model, out)
+            save_parts(state, {"seed": seed, "step": step}, out / "state.pt")
 
 
 def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
@@ -126,27 +127,14 @@ def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
     return (torch.tensor(pixels.copy()).permute(2, 0, 1) / 255 - mean) / std
 
 
-def keep(model, state: dict, step: int, out: Path) -> None:
-    """The configuration, the weights in half precision but for counters, and all to go on."""
+def keep(model, out: Path) -> None:
+    """The configuration, and the weights in half precision but for counters."""
     tensors = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
     }
     save_file(tensors, out / "tiny_clip.safetensors")
     (out / "tiny_clip.json").write_text(json.dumps(CONFIG, indent=1) + "\n", encoding="utf-8")
-    content = {name: part.state_dict() for name, part in state.items()}
-    write_whole({**content, "step": step}, out / "state.pt")
-
-
-def resume(state: dict, out: Path) -> int:
-    """Fills the parts from what a killed call left; the steps it had done."""
-    if not (out / "state.pt").is_file():
-        return 0
-    content = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
-    for name, part in state.items():
-        part.load_state_dict(content[name])
-    print(f"going on after step {content['step']}")
-    return int(content["step"])
 
 
 if __name__ == "__main__":

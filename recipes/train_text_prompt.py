@@ -15,7 +15,7 @@ same line again goes on from where it was killed. The paper: ViT-L/14@336, 120k 
 import math
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
 from samkit.training.sources import SeenShapes, mixture
-from samkit.training.state import write_whole
+from samkit.training.state import load_parts, save_parts
 from samkit.training.step import Loss
 from samkit.training.text import Pool, gap, image_embeddings, some_masks, text_backward
 
@@ -90,7 +90,10 @@ def main(
     ]
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01)
     rates = [group["lr"] for group in optimizer.param_groups]
-    step, seconds = resume(out, model, projection, optimizer)
+    parts = {"sam": model, "projection": projection, "optimizer": optimizer}
+    models = {"models": [projection.clip_name, projection.sam_name]}
+    before = load_parts(parts, models, out / "state.pt")
+    step, seconds = before.get("step", 0), before.get("seconds", 0.0)
     texts = [] if data else made_up.captions(40)
     texts = phrases.read_text(encoding="utf-8").splitlines() if phrases else texts
     if texts:
@@ -116,8 +119,8 @@ def main(
             text = f"step {step}, {seconds / 60:.1f} min: loss {loss:.3f}"
             print(f"{text}, IoU by embedding {first:.3f}, after a click {last:.3f}", flush=True)
             recent = []
-            keep(out, model, projection, optimizer, step, seconds, train_what)
-    keep(out, model, projection, optimizer, step, seconds, train_what)
+            keep(out, parts, {**models, "step": step, "seconds": seconds}, train_what)
+    keep(out, parts, {**models, "step": step, "seconds": seconds}, train_what)
 
 
 def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
@@ -127,35 +130,16 @@ def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
     return [] if part is None else list(part.requires_grad_(True).parameters())
 
 
-def keep(out, sam, projection, optimizer, step, seconds, train_what: Which) -> None:
+def keep(out: Path, parts: dict[str, Any], told: dict[str, Any], train_what: Which) -> None:
     """The result, and the state from which the same call goes on."""
+    sam, projection = parts["sam"], parts["projection"]
     if train_what != "projection":
         tensors = sam.mask_decoder.state_dict()
         projection.decoder = {DECODER + n: t.detach().cpu() for n, t in tensors.items()}
     save_text_prompt(projection, out / "text_prompt.safetensors")
     if train_what == "all":
         save_sam(sam, out / "sam.safetensors")
-    state = {"sam": sam.state_dict(), "projection": projection.state_dict()}
-    state |= {"optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}
-    state["models"] = [projection.clip_name, projection.sam_name]
-    write_whole(state, out / "state.pt")
-
-
-def resume(out: Path, sam: Sam, projection, optimizer) -> tuple[int, float]:
-    """Steps and seconds done before."""
-    if not (out / "state.pt").is_file():
-        return 0, 0.0
-    state = torch.load(out / "state.pt", map_location="cpu", weights_only=True)
-    models = [projection.clip_name, projection.sam_name]
-    if state["models"] != models:
-        raise ValueError(
-            f"{out} was begun with {state['models']}, not {models}; give another --out"
-        )
-    sam.load_state_dict(state["sam"])
-    projection.load_state_dict(state["projection"])
-    optimizer.load_state_dict(state["optimizer"])
-    print(f"going on after step {state['step']}")
-    return state["step"], state["seconds"]
+    save_parts(parts, told, out / "state.pt")
 
 
 if __name__ == "__main__":

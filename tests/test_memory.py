@@ -101,7 +101,9 @@ checkpoints.keep_some_freed_memory = lambda: None
 
 def faults(script: str) -> int:
     """In a process of its own, since whatever was freed before teaches glibc too."""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return int(done.stdout)
 
 

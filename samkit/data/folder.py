@@ -16,7 +16,7 @@ CLASS_NAMES = {1: "object"}
 
 
 def folder(path: str | Path, masks: str | Path | None = None, limit: int | None = None) -> Dataset:
-    """All pictures of a folder and the folders in it, in the order of their paths.
+    """All pictures of a folder and the folders in it, in the order of their paths; or one picture.
 
     masks: a folder of the same shape with a PNG for every picture, found by the same path and stem
         (a/cat.jpg: a/cat.png): one channel, 0 is background and every other value one object.
@@ -31,20 +31,22 @@ def folder(path: str | Path, masks: str | Path | None = None, limit: int | None 
     >>> folder("photos", masks="photos/masks")  # doctest: +SKIP
     <Dataset folder(photos, 12 images): 12 samples>
     """
-    root = Path(path)
+    root, name = Path(path), Path(path).name
+    if alone := root.is_file():
+        root = root.parent
     for given in (root, root if masks is None else Path(masks)):
         if not given.is_dir():
-            raise FileNotFoundError(f"no folder at {given}")
+            raise FileNotFoundError(f"no folder at {given}, nor a picture")
     mask_root = None if masks is None else Path(masks)
     ids = sorted(
         file.relative_to(root).as_posix()
-        for file in root.rglob("*")
+        for file in ([Path(path)] if alone else root.rglob("*"))
         if file.suffix.lower() in SUFFIXES
         and not file.name.startswith(".")
         and (mask_root is None or mask_root not in file.parents)
     )
     if not ids:
-        raise FileNotFoundError(f"no pictures in {root}; these are read: {', '.join(SUFFIXES)}")
+        raise FileNotFoundError(f"no pictures in {path}; these are read: {', '.join(SUFFIXES)}")
     if mask_root is not None:
         bare = [id for id in ids if not _mask_path(mask_root, id).is_file()]
         if bare:
@@ -59,8 +61,9 @@ def folder(path: str | Path, masks: str | Path | None = None, limit: int | None 
         annotations = read_mask(_mask_path(mask_root, id))
         return Sample(id, lambda: read_picture(root / id, annotations.size), annotations)
 
-    name = f"folder({root.name}, {len(ids)} images)"
-    return Dataset(name, ids, make, {} if masks is None else CLASS_NAMES).limit(limit)
+    return Dataset(
+        f"folder({name}, {len(ids)} images)", ids, make, {} if masks is None else CLASS_NAMES
+    ).limit(limit)
 
 
 def read_mask(path: Path) -> Annotations:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from samkit.data.dataset import Dataset
+from samkit.data.shapes.phrases import held_out, unique
 from samkit.types import Annotations, Sample
 
 Question = tuple[str, list[int]]
@@ -59,6 +60,19 @@ def true_masks(sample: Sample) -> Annotations:
 def by_caption(dataset: Dataset) -> Dataset:
     """Each object's own caption, as referring expressions are given; crowds are not asked for."""
     return asking(dataset, captions, "captions")
+
+
+def by_telling_caption(dataset: Dataset, unseen: bool = False) -> Dataset:
+    """Of a made-up scene's captions those that fit no other object of it.
+
+    unseen: only those with a class and a colour that samkit's text models never saw together.
+    """
+
+    def telling(truth: Annotations) -> list[Question]:
+        found = [captions(truth)[i] for i in unique(truth.captions or ())]
+        return [one for one in found if held_out(one[0]) or not unseen]
+
+    return asking(dataset, telling, "unseen phrases" if unseen else "phrases that fit one object")
 
 
 def by_class(dataset: Dataset) -> Dataset:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from samkit.clip.model import Clip
 from samkit.pipeline import Stage, describe
 from samkit.stages.asked import ask_for, phrases_of
+from samkit.stages.yolo_text import YoloText
+from samkit.stages.zero_shot import ZeroShot
 from samkit.types import Prompts, Sample
 from samkit.types.sample import Image
 
@@ -62,3 +66,13 @@ class DetectText(Stage):
             phrases = sample.phrases if self.phrases is None else self.phrases
             done.append(sample.replace(prompts=prompts, phrases=phrases))
         return done
+
+
+def open_text_detector(name: str, clip: Clip | None = None, device: str = "auto") -> TextDetector:
+    """YOLO-World or YOLOE from a .pt, whose texts this CLIP reads; anything else is transformers'.
+
+    clip: None takes the one that the file was trained with, as `YoloText` does.
+    """
+    if Path(name).suffix == ".pt":
+        return YoloText(name, clip, device=device)
+    return ZeroShot(name, device=device)

@@ -1,6 +1,7 @@
 """The training's state in one file that is whole at every moment, and goes on exactly."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,31 @@ def write_whole(content: Any, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
+
+
+def save_parts(parts: Mapping[str, Any], told: Mapping[str, Any], path: Path) -> None:
+    """Parts that have a `state_dict`, by name, and what is to be told when they come back: the step."""
+    write_whole({"told": dict(told), **{n: part.state_dict() for n, part in parts.items()}}, path)
+
+
+def load_parts(parts: Mapping[str, Any], same: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Fills the parts from what a killed call left; what it told, which is nothing without a file.
+
+    same: what it told then and what holds now has to be equal; ValueError where it is not.
+    """
+    if not path.is_file():
+        return {}
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    told = dict(content["told"])
+    for name, now in same.items():
+        if told[name] != now:
+            raise ValueError(
+                f"{path.parent} was begun with {name} {told[name]}, not {now}; give another --out"
+            )
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
+    print(f"going on after step {told['step']}")
+    return told
 
 
 def load_state(state: State, path: Path) -> list[str]:

@@ -91,6 +91,15 @@ def test_masks_that_do_not_fit(photos, tmp_path):
         dataset[1]
 
 
+def test_one_picture(photos, tmp_path):
+    save(tmp_path / "truth" / "d.png", labels())
+    [alone] = dataset = folder(photos / "d.tiff", masks=tmp_path / "truth")
+    assert dataset.ids == ["d.tiff"] and dataset.name == "folder(d.tiff, 1 images)"
+    assert (alone.image[..., 0] == 3).all() and alone.annotations.ids.tolist() == [2, 7]
+    with pytest.raises(FileNotFoundError, match=r"no pictures in .*notes\.txt; these are read"):
+        folder(photos / "notes.txt")
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder at"):
         folder(tmp_path / "missing")

@@ -74,6 +74,8 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
     assert len({m["score"] for m in found}) == 6
     with pytest.raises(typer.BadParameter, match="say what to look for"):
         main(data=str(path), out=out)
+    with pytest.raises(typer.BadParameter, match="shapes has its own phrases"):
+        main(["a bar"], data="shapes", out=out)
 
 
 def test_likeness_is_drawn_and_measured(tmp_path: Path) -> None:
