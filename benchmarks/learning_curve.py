@@ -35,7 +35,11 @@ def main(folder: Path, before: int = 0, last: int = 5, out: Path | None = None) 
                 axes.plot(steps, values, style, color=colour, label=f"{kind}, {source}", alpha=0.8)
     axes.plot(steps, mean, color="black", linewidth=2.5, marker="o", label="mean")
     axes.set(xscale="log", xlabel="steps", ylabel="mIoU on what is kept for validation")
-    ticks = steps[:: max(1, len(steps) // 6)]
+    apart = (steps[-1] / steps[0]) ** 0.1  # numbers closer than that would lie on each other
+    ticks = [steps[0]]
+    for step in steps:
+        if step >= ticks[-1] * apart:
+            ticks.append(step)
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
