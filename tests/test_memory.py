@@ -89,7 +89,7 @@ for turn in range(12):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     sam.decode(embeddings, [prompts])
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-print(min(faults))
+print(sum(faults[2:]))
 """
 
 
@@ -109,4 +109,4 @@ def faults(script: str) -> int:
 
 def test_a_call_takes_the_pages_that_the_last_one_freed() -> None:
     kept, given_back = faults(FAULTS_OF_A_DECODE), faults(KEEPS_NOTHING + FAULTS_OF_A_DECODE)
-    assert kept < given_back / 2, f"{kept} pages faulted in, {given_back} without keeping any"
+    assert kept < given_back / 2, f"{kept} pages in ten calls, {given_back} if none are kept"
