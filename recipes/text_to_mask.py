@@ -34,8 +34,7 @@ from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
 Route = Literal["prompt", "rank", "detect"]
-# The filters of everything mode suit the official models; tiny gives lower scores.
-KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
 def main(
@@ -79,7 +78,8 @@ def main(
     model = load_sam(sam, device, dtype)
     embed = stages.Embed(stored(model, store) if store else model)
     if route == "detect":
-        reader = None if clip == "tiny" else load_clip(clip, clip_weights, device)
+        given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
+        reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
         find: Stage = boxes | embed | stages.Segment(model)
     else:
