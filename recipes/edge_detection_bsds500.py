@@ -41,13 +41,15 @@ def main(
     device: str = "auto",
     dtype: str = "float32",
     workers: int = 1,
+    guided: float | None = None,
     save_images: int = 6,
 ) -> None:
     """ODS, OIS, AP and R50 of a SAM's edges, or of edge maps in a folder.
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or the folder of BSDS500.
     maps: a folder with IMAGE_ID.png for every picture, evaluated in a SAM's place.
-    workers: processes for the evaluation. save_images: pictures in the sheet.
+    workers: processes for the evaluation. guided: see stages.Edges; the paper has no such filter, .03
+    suits tiny. save_images: pictures in the sheet.
     Beside rows.jsonl and summary.json `out` gets maps/, curve.png and sheet.png.
     """
     dataset = shapes(limit or 10) if data == "shapes" else bsds500(data, split).limit(limit)
@@ -57,7 +59,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     summary = evaluate(
         dataset,
-        truth | (EdgesFromFiles(maps) if maps else paper_edges(sam, device, dtype)),
+        truth | (EdgesFromFiles(maps) if maps else find_edges(sam, device, dtype, guided)),
         metric,
         out=out,
         paper=BSDS500_EDGES["SAM"],
@@ -74,7 +76,7 @@ def main(
     print(f"edge maps in {folder}, plots in {out / 'curve.png'} and {out / 'sheet.png'}")
 
 
-def paper_edges(sam: str, device: str, dtype: str) -> Stage:
+def find_edges(sam: str, device: str, dtype: str, guided: float | None = None) -> Stage:
     """Pictures to edges as the paper describes it: no filter by quality, no crops, NMS at .7."""
     model = load_sam(sam, device, dtype)
     proposals = Proposals(
@@ -85,7 +87,7 @@ def paper_edges(sam: str, device: str, dtype: str) -> Stage:
         box_nms_thresh=0.7,
         keep_logits=True,
     )
-    return Embed(model) | proposals | Edges()
+    return Embed(model) | proposals | Edges(guided=guided)
 
 
 @dataclass(frozen=True, repr=False)

@@ -28,7 +28,7 @@ from samkit.evaluation import format_summary
 from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.pipeline import Stage
-from samkit.stages import Embed, Proposals, RankByQuality, Top
+from samkit.stages import Embed, GuidedFilter, Proposals, RankByQuality, Top
 
 
 def main(
@@ -36,6 +36,8 @@ def main(
     data: str = "shapes",
     method: Literal["sam", "felzenszwalb"] = "sam",
     points_per_side: int | None = None,
+    crops: int = 0,
+    guided: bool = False,
     limit: int | None = None,
     out: Path | None = None,
     device: str = "auto",
@@ -45,8 +47,9 @@ def main(
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5);
     of a folder with several, val. method: sam, or segments of a classical algorithm as a baseline.
-    points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. out: default
-    runs/object_proposals_lvis/METHOD.
+    points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. crops: layers of
+    crops, and guided: outlines follow the picture (stages.GuidedFilter); the paper has neither. out:
+    default runs/object_proposals_lvis/METHOD.
     """
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
@@ -58,8 +61,11 @@ def main(
             pred_iou_thresh=0.0,
             stability_score_thresh=0.0,
             box_nms_thresh=0.9,
+            crop_n_layers=crops,
+            crop_nms_thresh=0.9,
         )
         pipeline = find | RankByQuality() | Top(1000)
+        pipeline = pipeline | GuidedFilter() if guided else pipeline
     else:
         pipeline = Felzenszwalb() | Top(1000)
     out, paper = out or Path("runs/object_proposals_lvis") / method, LVIS_PROPOSALS["SAM"]

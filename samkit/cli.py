@@ -125,6 +125,10 @@ def edges(
         "edges.png"
     ),
     points_per_side: Annotated[int, typer.Option(help="Grid points along each side.")] = 16,
+    guided: Annotated[
+        float | None,
+        typer.Option(help="Outlines follow the picture; .03 suits tiny, none is the paper."),
+    ] = None,
     sam: Annotated[str, typer.Option(help="tiny, vit_b, vit_l, vit_h, or a file.")] = "tiny",
     device: str = "auto",
     dtype: str = "float32",
@@ -146,7 +150,7 @@ def edges(
             stability_score_thresh=0,
             keep_logits=True,
         )
-        [answer] = (Embed(model) | proposals | Edges())([sample])
+        [answer] = (Embed(model) | proposals | Edges(guided=guided))([sample])
         assert answer.edges is not None and answer.masks is not None
         write_edge_map(answer.edges, out)
     except (ValueError, OSError) as error:

@@ -8,6 +8,7 @@ from samkit.stages.detect_text import DetectText
 from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
 from samkit.stages.filter import Filter
+from samkit.stages.guided_filter import GuidedFilter
 from samkit.stages.merge import Merge
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
@@ -33,6 +34,7 @@ __all__ = [
     "Filter",
     "Grid",
     "GroundTruthBoxes",
+    "GuidedFilter",
     "MaskSimilarity",
     "Merge",
     "NonMaxSuppression",

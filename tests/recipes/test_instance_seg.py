@@ -43,6 +43,14 @@ def test_a_store_keeps_embeddings_for_the_next_run(tmp_path: Path, recipe: str) 
     assert found[0]["run"]["sam"].endswith("+stored-float16")
 
 
+def test_outlines_that_follow_the_picture_are_better_for_tiny(tmp_path: Path) -> None:
+    for name, more in (("plain", ()), ("guided", ("--guided",))):
+        run("instance_seg_coco", "--limit", 12, "--out", tmp_path / name, *more)
+    plain, guided = (summary(tmp_path / name) for name in ("plain", "guided"))
+    assert "GuidedFilter()" in guided["run"]["pipeline"]
+    assert guided["metrics"]["AP"] > 1.1 * plain["metrics"]["AP"]
+
+
 def test_boxes_of_a_results_file_keep_their_scores(test_data: Path, tmp_path: Path) -> None:
     boxes = test_data / "eval_reference_coco/generated_on_val2017_subset/results_perturbed_gt.json"
     data = test_data / "coco_val2017_subset"

@@ -214,3 +214,26 @@ def test_maps_from_files(tmp_path: Path) -> None:
         stage([sample().replace(id="other")])
     with pytest.raises(FileNotFoundError, match="no folder of edge maps"):
         EdgesFromFiles(tmp_path / "nowhere")
+
+
+def test_a_guide_moves_the_ring_onto_the_picture_s_edge():
+    given = sample(disc(column=45))
+    picture = np.where((distance() < 18)[..., None], (200, 70, 60), (60, 80, 150)).astype(np.uint8)
+    given = given.replace(image=picture)
+    away = {}
+    for guided in (None, 0.06):
+        [answer] = Edges(guided=guided)([given])
+        away[guided] = np.abs(distance()[answer.edges > 0.3] - 18).mean()
+    assert away[None] > 2 and away[0.06] < 0.7
+
+
+def test_a_guide_wants_the_picture_and_a_radius_that_can_be():
+    assert Edges().reads == ("masks",) and Edges(guided=0.03).reads == ("image", "masks")
+    check_stage(
+        Edges(guided=0.05), samples=[sample(disc()), sample(disc(column=60), disc(radius=9))]
+    )
+    [nothing] = Edges(guided=0.05)([sample()])
+    assert not nothing.edges.any()
+    for value in (0, 1, -0.1, float("nan")):
+        with pytest.raises(ValueError, match="guided lies between 0 and 1"):
+            Edges(guided=value)

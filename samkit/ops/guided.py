@@ -1,0 +1,158 @@
+"""The guided filter: masks whose outlines follow the edges of a picture.
+
+Around every pixel the mask is explained by the picture's colours, mask = a * colour + b, by least
+squares over a window; averaged over all windows that hold a pixel, this gives its new value (K. He,
+J. Sun and X. Tang, Guided Image Filtering, ECCV 2010). The fits are made on a smaller picture and a, b
+enlarged, as the authors propose for speed (K. He and J. Sun, Fast Guided Filter, 2015).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from samkit.ops import rle
+from samkit.ops.regions import Region, Size, cut
+from samkit.ops.upscale import Axis, axis
+
+# Pixels of the smaller picture that a window reaches to each side: fits are made on so small a one.
+REACH = 4
+# Masks that are fitted together, so that answers and memory do not hang on their number.
+AT_ONCE = 16
+COLOURS = 3
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """A picture made ready to lead any number of masks; see `guide`.
+
+    pixels: (3, H, W) float32, 0 to 1. small: (3, h, w), the same smaller. mean: its means over windows.
+    inverse: (h, w, 3, 3), of the windows' covariances. reach: of windows in the small picture.
+    """
+
+    pixels: torch.Tensor
+    small: torch.Tensor
+    mean: torch.Tensor
+    inverse: torch.Tensor
+    reach: int
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the picture."""
+        height, width = self.pixels.shape[1:]
+        return height, width
+
+
+def guide(image: NDArray[np.uint8], radius: float, eps: float, device: torch.device) -> Guide:
+    """An (H, W, 3) uint8 picture made ready.
+
+    radius: of the windows, in pixels. eps: variance of a colour (0 to 1) below which a window counts
+    as flat: there a mask is only smoothed.
+    """
+    height, width = image.shape[:2]
+    pixels = torch.tensor(image, device=device).permute(2, 0, 1).float() / 255
+    shrink = max(1.0, radius / REACH)
+    size = max(1, round(height / shrink)), max(1, round(width / shrink))
+    small = F.interpolate(pixels[None], size, mode="area")[0]
+    reach = max(1, round(radius / shrink))
+    mean = _means(small[None], reach)[0]
+    products = (small[:, None] * small[None]).flatten(0, 1)
+    squares = _means(products[None], reach)[0].unflatten(0, (COLOURS, COLOURS))
+    covariance = (squares - mean[:, None] * mean[None]).permute(2, 3, 0, 1)
+    identity = torch.eye(COLOURS, device=device)
+    return Guide(pixels, small, mean, torch.linalg.inv(covariance + eps * identity), reach)
+
+
+def follow(guide: Guide, masks: torch.Tensor) -> torch.Tensor:
+    """(N, H, W) float masks or probabilities of the picture's size, filtered; about 0 to 1 again."""
+    rows, columns = _axes(guide)
+    parts = [masks[:0]]
+    for some in masks.split(AT_ONCE):
+        small = F.interpolate(some[:, None], guide.small.shape[1:], mode="area")[:, 0]
+        everywhere = (0, guide.size[0]), (0, guide.size[1])
+        parts.append(_applied(guide, _fit(guide, small), rows, columns, *everywhere))
+    return torch.cat(parts)
+
+
+def follow_run_lengths(guide: Guide, masks: Sequence[rle.RLE]) -> Iterator[rle.RLE]:
+    """Run lengths of the filtered masks, cut at one half, each worked on over its own part alone.
+
+    A mask of which nothing would be left stays as it was.
+    """
+    rows, columns = _axes(guide)
+    for start in range(0, len(masks), AT_ONCE):
+        some = masks[start : start + AT_ONCE]
+        small = torch.from_numpy(np.stack([_shrunk(one, guide) for one in some]))
+        fits = _fit(guide, small.to(guide.small.device))
+        for one, inside, fit in zip(some, small > 0, fits, strict=True):
+            if not inside.any():
+                yield one
+                continue
+            down = _reached(inside.any(dim=1), rows, guide.reach)
+            across = _reached(inside.any(dim=0), columns, guide.reach)
+            values = _applied(guide, fit[None], rows, columns, down, across)[0] - 0.5
+            region = Region(values.T.contiguous().cpu().numpy(), across[0], down[0])
+            found = cut(region, guide.size)
+            yield one if found is None else found.run_lengths
+
+
+def _reached(hit: torch.Tensor, along: Axis, reach: int) -> Span:
+    """The picture's places where a mask that holds these small ones may be after the filter."""
+    places, margin = hit.nonzero()[:, 0], 2 * (reach + 1)
+    low, high = int(places[0]) - margin, int(places[-1]) + margin
+    return along.reach(max(low, 0), min(high, len(hit) - 1))
+
+
+def _means(values: torch.Tensor, reach: int) -> torch.Tensor:
+    """(N, C, h, w) means over square windows; what lies outside the picture does not count."""
+    for window in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+        padding = window[0] // 2, window[1] // 2
+        values = F.avg_pool2d(values, window, 1, padding, count_include_pad=False)
+    return values
+
+
+def _fit(guide: Guide, masks: torch.Tensor) -> torch.Tensor:
+    """(N, h, w) masks of the small picture's size to (N, 4, h, w): a for each colour, and b."""
+    together = torch.cat([masks[:, None], masks[:, None] * guide.small], dim=1)
+    mean, *products = _means(together, guide.reach).unbind(dim=1)
+    covariance = torch.stack(products, dim=1) - mean[:, None] * guide.mean
+    a = torch.einsum("nchw,hwcd->ndhw", covariance, guide.inverse)
+    b = mean - (a * guide.mean).sum(dim=1)
+    return _means(torch.cat([a, b[:, None]], dim=1), guide.reach)
+
+
+def _axes(guide: Guide) -> tuple[Axis, Axis]:
+    """What enlarges the fits to the picture, bilinearly, down and across."""
+    (height, width), small = guide.size, guide.small.shape[1:]
+    return axis(small[0], small[0], small[0], height), axis(small[1], small[1], small[1], width)
+
+
+def _applied(
+    guide: Guide, fitted: torch.Tensor, rows: Axis, columns: Axis, down: Span, across: Span
+) -> torch.Tensor:
+    """The filtered masks in the picture's rows `down` and columns `across`."""
+    top, left = rows.first[down[0]], columns.first[across[0]]
+    bottom, right = rows.last[down[1] - 1] + 1, columns.last[across[1] - 1] + 1
+    tall = _dense(rows, fitted.device)[slice(*down), top:bottom]
+    wide = _dense(columns, fitted.device)[slice(*across), left:right]
+    enlarged = tall @ fitted[:, :, top:bottom, left:right] @ wide.T
+    colours = guide.pixels[:, slice(*down), slice(*across)]
+    return (enlarged[:, :COLOURS] * colours).sum(dim=1) + enlarged[:, COLOURS]
+
+
+def _dense(along: Axis, device: torch.device) -> torch.Tensor:
+    dense = torch.from_numpy(along.weights.toarray()) if along.dense is None else along.dense
+    return dense.to(device)
+
+
+def _shrunk(mask: rle.RLE, guide: Guide) -> NDArray[np.float32]:
+    """(h, w) share of each small pixel that the mask covers."""
+    full = torch.from_numpy(rle.decode([mask])[0].astype(np.float32))
+    small: NDArray[np.float32] = F.interpolate(
+        full[None, None], guide.small.shape[1:], mode="area"
+    )[0, 0].numpy()
+    return small
