@@ -75,7 +75,9 @@ def main(
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
     if phrases and not is_pictures(data):
         raise typer.BadParameter(f"{data} has its own phrases; say yours of pictures (--data)")
-    model = load_sam(sam, device, dtype)
+    model, words = load_sam(sam, device, dtype), None
+    if route == "prompt":
+        model = stages.text_sam(model, words := load_text_prompt(prompt))
     embed = stages.Embed(stored(model, store) if store else model)
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
@@ -86,9 +88,8 @@ def main(
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
         if route == "prompt":
-            words = load_text_prompt(prompt)
             ask = stages.TextPrompt(looker, phrases, projection=words)
-            find = embed | ask | stages.Segment(stages.text_sam(model, words), several=top > 1)
+            find = embed | ask | stages.Segment(model, several=top > 1)
         else:
             grid = points_per_side or (16 if sam == "tiny" else 32)
             kept = KEEP_ALL if sam == "tiny" else {}

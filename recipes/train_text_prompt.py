@@ -12,18 +12,20 @@ have described anything. Asked later, a phrase's text embedding takes the image 
 same line again goes on from where it was killed. The paper: ViT-L/14@336, 120k steps of 128 pictures.
 """
 
+import copy
 import math
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import typer
 
-from samkit import load_sam, save_sam
+from samkit import load_sam
 from samkit.clip import load_clip
-from samkit.clip.projection import DECODER, TextProjection, save_text_prompt
+from samkit.clip.projection import DECODER, ENCODER, TextProjection, save_text_prompt
+from samkit.sam.low_rank import low_rank_change
 from samkit.sam.model import Sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.data import Feed, Mixture
@@ -56,10 +58,11 @@ def main(
     masked_attention: bool = False,
     least_share: float = 0.0095,
     learning_rate: float = 1e-3,
+    rank: int = 16,
     device: str = "auto",
     seed: int = 0,
 ) -> None:
-    """Writes text_prompt.safetensors under `out`, and with --train all sam.safetensors too.
+    """Writes text_prompt.safetensors under `out`, with what was trained along of the SAM.
 
     data: made-up scenes, or what train_sam.py takes. phrases: a text file with a phrase a line, such as
     will be asked, from which it is measured how far texts lie from pictures in this CLIP; of made-up
@@ -68,6 +71,7 @@ def main(
     each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
     embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
     patches in its last layer, as in the paper. least_share: of the picture; smaller masks are dropped.
+    rank: of the thin matrices as which the change of an encoder is kept; 0 keeps all of it.
     """
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -75,7 +79,7 @@ def main(
     channels = model.config.channels
     projection = TextProjection(looker.width, channels, tokens, 256, looker.name, model.name)
     projection.to(model.device)
-    taught = choose(model, train_what)
+    before, taught = copy.deepcopy(model.image_encoder), choose(model, train_what)
     simulation = Simulation(corrections=corrections, extra_rounds=0)
     augmentation = NO_AUGMENTATION if pool else Augmentation(paste=0)
     feed = Feed(
@@ -92,8 +96,8 @@ def main(
     rates = [group["lr"] for group in optimizer.param_groups]
     parts = {"sam": model, "projection": projection, "optimizer": optimizer}
     models = {"models": [projection.clip_name, projection.sam_name]}
-    before = load_parts(parts, models, out / "state.pt")
-    step, seconds = before.get("step", 0), before.get("seconds", 0.0)
+    left = load_parts(parts, models, out / "state.pt")
+    step, seconds = left.get("step", 0), left.get("seconds", 0.0)
     texts = [] if data else made_up.captions(40)
     texts = phrases.read_text(encoding="utf-8").splitlines() if phrases else texts
     if texts:
@@ -119,8 +123,15 @@ def main(
             text = f"step {step}, {seconds / 60:.1f} min: loss {loss:.3f}"
             print(f"{text}, IoU by embedding {first:.3f}, after a click {last:.3f}", flush=True)
             recent = []
-            keep(out, parts, {**models, "step": step, "seconds": seconds}, train_what)
-    keep(out, parts, {**models, "step": step, "seconds": seconds}, train_what)
+            save_parts(parts, {**models, "step": step, "seconds": seconds}, out / "state.pt")
+    save_parts(parts, {**models, "step": step, "seconds": seconds}, out / "state.pt")
+    if train_what != "projection":
+        tensors = model.mask_decoder.state_dict()
+        projection.decoder = {DECODER + n: t.detach().cpu() for n, t in tensors.items()}
+    if train_what == "all":
+        change = low_rank_change(before, model.image_encoder, rank)
+        projection.encoder = {ENCODER + name: tensor for name, tensor in change.items()}
+    save_text_prompt(projection, out / "text_prompt.safetensors")
 
 
 def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
@@ -128,18 +139,6 @@ def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
     sam.requires_grad_(False)
     part = {"decoder": sam.mask_decoder, "all": sam}.get(train_what)
     return [] if part is None else list(part.requires_grad_(True).parameters())
-
-
-def keep(out: Path, parts: dict[str, Any], told: dict[str, Any], train_what: Which) -> None:
-    """The result, and the state from which the same call goes on."""
-    sam, projection = parts["sam"], parts["projection"]
-    if train_what != "projection":
-        tensors = sam.mask_decoder.state_dict()
-        projection.decoder = {DECODER + n: t.detach().cpu() for n, t in tensors.items()}
-    save_text_prompt(projection, out / "text_prompt.safetensors")
-    if train_what == "all":
-        save_sam(sam, out / "sam.safetensors")
-    save_parts(parts, told, out / "state.pt")
 
 
 if __name__ == "__main__":

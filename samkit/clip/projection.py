@@ -11,7 +11,7 @@ from torch import nn
 from samkit.ops.fingerprint import fingerprint
 
 Tensors = dict[str, torch.Tensor]
-DECODER = "mask_decoder."
+DECODER, ENCODER = "mask_decoder.", "image_encoder."
 
 
 class TextProjection(nn.Module):
@@ -22,7 +22,8 @@ class TextProjection(nn.Module):
 
     clip_width: numbers of a CLIP embedding. channels: of the SAM's prompt tokens.
     clip_name, sam_name: for whom it was trained, told in errors. decoder: tensors of a mask decoder
-    that was trained along ("mask_decoder." before each official name), or none.
+    that was trained along ("mask_decoder." before each official name), or none. encoder: what the
+    training changed in the image encoder ("image_encoder." before each name of `low_rank_change`).
 
     It is taught by embeddings of pictures and asked with those of texts, which lie apart as a whole
     (V. W. Liang et al., Mind the gap, 2022): `gap`, the mean of the former less the mean of the latter,
@@ -40,6 +41,7 @@ class TextProjection(nn.Module):
         clip_name: str = "",
         sam_name: str = "",
         decoder: Tensors | None = None,
+        encoder: Tensors | None = None,
     ) -> None:
         super().__init__()
         self.lin1 = nn.Linear(clip_width, hidden)
@@ -47,15 +49,16 @@ class TextProjection(nn.Module):
         self.register_buffer("gap", torch.zeros(clip_width))
         self.channels = channels
         self.clip_name, self.sam_name = clip_name, sam_name
-        self.decoder = decoder or {}
+        self.decoder, self.encoder = decoder or {}, encoder or {}
 
     def __repr__(self) -> str:
         return f"<TextProjection {self.name}>"
 
     @property
     def name(self) -> str:
-        """By its weights, and those of its decoder."""
-        return f"text-prompt-{fingerprint({**self.state_dict(), **self.decoder})}"
+        """By its weights, and those of its decoder and encoder."""
+        tensors = {**self.state_dict(), **self.decoder, **self.encoder}
+        return f"text-prompt-{fingerprint(tensors)}"
 
     @property
     def clip_width(self) -> int:
@@ -76,8 +79,8 @@ class TextProjection(nn.Module):
 
 
 def save_text_prompt(projection: TextProjection, path: str | Path) -> None:
-    """Writes a .safetensors file in half precision, with its decoder where it has one."""
-    tensors = {**projection.state_dict(), **projection.decoder}
+    """Writes a .safetensors file in half precision, with what was trained along of a SAM."""
+    tensors = {**projection.state_dict(), **projection.decoder, **projection.encoder}
     half = {name: t.detach().cpu().half().contiguous() for name, t in tensors.items()}
     about = {"clip": projection.clip_name, "sam": projection.sam_name}
     about |= {"channels": str(projection.channels)}
@@ -102,7 +105,10 @@ def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
             tensors = {n: file.get_tensor(n).float() for n in file.keys()}  # noqa: SIM118
         channels = int(about["channels"])
         tensors.setdefault("gap", torch.zeros(tensors["lin1.weight"].shape[1]))
-        decoder = {name: t for name, t in tensors.items() if name.startswith(DECODER)}
+        decoder, encoder = (
+            {name: t for name, t in tensors.items() if name.startswith(part)}
+            for part in (DECODER, ENCODER)
+        )
         projection = TextProjection(
             tensors["lin1.weight"].shape[1],
             channels,
@@ -111,8 +117,10 @@ def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
             about.get("clip", ""),
             about.get("sam", ""),
             decoder,
+            encoder,
         )
-        projection.load_state_dict({n: t for n, t in tensors.items() if n not in decoder})
+        along = {**decoder, **encoder}
+        projection.load_state_dict({n: t for n, t in tensors.items() if n not in along})
     except (SafetensorError, KeyError, ValueError, ZeroDivisionError, RuntimeError) as error:
         raise ValueError(f"{path} is no text prompt, or a damaged one: {error}") from error
     return projection.eval().requires_grad_(False)

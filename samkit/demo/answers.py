@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,10 @@ class Answers:
         [sample] = Embed(self.sam)([sample.loaded()])
         return sample
 
+    @cached_property
+    def _reader(self) -> Sam:
+        return text_sam(self.sam, self.text_prompt)
+
     def answer(
         self, sample: Sample, question: Question, progress: Callable[[int, int], None] | None = None
     ) -> Sample:
@@ -173,7 +178,10 @@ class Answers:
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
-        return ask | Segment(text_sam(self.sam, words)), sample
+        # Anew where the encoder was taught to read; else the embedding is there.
+        own = self._reader.image_encoder is not self.sam.image_encoder
+        find = ask | Segment(self._reader)
+        return Embed(self._reader) | find if own else find, sample
 
 
 def clicked(question: Question) -> Prompts:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from samkit.clip.model import PLAIN, Clip
-from samkit.clip.projection import DECODER, TextProjection, load_text_prompt
+from samkit.clip.projection import DECODER, ENCODER, TextProjection, load_text_prompt
 from samkit.pipeline import Stage
+from samkit.sam.low_rank import with_change
 from samkit.sam.model import Sam
 from samkit.stages.asked import ask_for, phrases_of
 from samkit.types import Prompts, Sample
@@ -23,7 +24,7 @@ class TextPrompt(Stage):
     clip: what `load_clip` gives. phrases: asked of every picture; None takes each sample's own
         `phrases`. Prompts' class ids are places among them; masks inherit these.
     projection: what `load_text_prompt` gives; None is the shipped one, which belongs to the shipped
-        pair and the SAM tiny. Where it brings a decoder of its own, give `Segment` the SAM that
+        pair and the SAM tiny. Where a SAM was trained along, give `Embed` and `Segment` the one that
         `text_sam` makes of yours.
     with_points: points, boxes and masks that help, as the paper adds a click where text alone fails:
         prompts that are already there have phrases as their class ids, and each gets its phrase's
@@ -36,8 +37,8 @@ class TextPrompt(Stage):
     >>> import samkit
     >>> from samkit.clip import load_clip
     >>> from samkit.stages import Embed, Segment
-    >>> sam, clip = samkit.load_sam("tiny"), load_clip("tiny")
-    >>> find = Embed(sam) | TextPrompt(clip, ["a red disc"]) | Segment(text_sam(sam))
+    >>> sam, clip = text_sam(samkit.load_sam("tiny")), load_clip("tiny")
+    >>> find = Embed(sam) | TextPrompt(clip, ["a red disc"]) | Segment(sam)
     """
 
     clip: Clip
@@ -105,26 +106,30 @@ def _weights(name: str) -> str:
 
 
 def text_sam(sam: Sam, projection: TextProjection | None = None) -> Sam:
-    """The SAM with the decoder that was trained to read a projection's tokens; its encoder is shared.
+    """The SAM that was trained to read a projection's tokens: give it to `Embed` and to `Segment`.
 
-    Embeddings are the same, so `Embed(sam)` serves both; clicks and boxes are better asked of `sam`.
-    projection: None is the shipped one. Without a decoder of its own the SAM is given back.
+    Decoder, and encoder where that was taught too, are its own; the rest is the SAM's. Clicks and boxes
+    are better asked of `sam`, which stays as it is.
+    projection: None is the shipped one. Where nothing was trained along the SAM is given back.
 
-    Raises ValueError for a decoder of another size; warns where it was trained along with other
-    weights than this SAM's, whose embeddings it then reads badly.
+    Raises ValueError for a SAM of another size; warns where it was trained along with other weights
+    than this SAM's.
     """
     projection = projection or load_text_prompt("tiny")
-    if not projection.decoder:
+    if not projection.decoder and not projection.encoder:
         return sam
-    tensors = {name.removeprefix(DECODER): t for name, t in projection.decoder.items()}
     reader = copy.copy(sam)
     reader._modules = dict(sam._modules)
-    decoder = copy.deepcopy(sam.mask_decoder)
     try:
-        decoder.load_state_dict(tensors)
-    except RuntimeError as error:
+        if projection.decoder:
+            reader.mask_decoder = copy.deepcopy(sam.mask_decoder)
+            reader.mask_decoder.load_state_dict(_without(DECODER, projection.decoder))
+        if projection.encoder:
+            change = _without(ENCODER, projection.encoder)
+            reader._modules["image_encoder"] = with_change(sam.image_encoder, change)
+    except (RuntimeError, KeyError) as error:
         raise ValueError(
-            f"the decoder of {projection.name} is for {projection.sam_name}, not for {sam.name}"
+            f"what {projection.name} changes is of {projection.sam_name}, not of {sam.name}"
         ) from error
     if _weights(projection.sam_name) != _weights(sam.name):
         warnings.warn(
@@ -132,6 +137,9 @@ def text_sam(sam: Sam, projection: TextProjection | None = None) -> Sam:
             "train one for it with recipes/train_text_prompt.py",
             stacklevel=2,
         )
-    reader.mask_decoder = decoder
     reader.name = f"{sam.name}+{projection.name}"
     return reader.eval()
+
+
+def _without(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}

@@ -16,7 +16,7 @@ from samkit import load_sam
 from samkit.clip import Clip, load_clip
 from samkit.clip.projection import DECODER, TextProjection, load_text_prompt
 from samkit.data import shapes
-from samkit.stages import Embed, Proposals, RankByText, Segment, TextPrompt
+from samkit.stages import Embed, Proposals, RankByText, Segment, TextPrompt, text_sam
 from samkit.testing import example_samples
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +141,13 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     assert after.gap.norm() > 0.1, "texts of made-up scenes lie elsewhere than pictures"
     main(steps=1, **{**small, "out": tmp_path / "alone"}, train_what="projection")
     assert not load_text_prompt(tmp_path / "alone/text_prompt.safetensors").decoder
+    main(steps=1, **{**small, "out": tmp_path / "all"}, train_what="all")
+    everything = load_text_prompt(tmp_path / "all/text_prompt.safetensors")
+    sam = load_sam("tiny", device="cpu")
+    reader = text_sam(sam, everything)
+    assert everything.encoder and reader.image_encoder is not sam.image_encoder
+    [one], [other] = (model.encode([np.zeros((64, 64, 3), np.uint8)]) for model in (sam, reader))
+    assert not torch.equal(one["image_embedding"], other["image_embedding"])
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """CLIP's embedding of a phrase as the prompt."""
 
+import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +10,12 @@ import torch
 from samkit import Prompts, load_sam
 from samkit.clip.projection import (
     DECODER,
+    ENCODER,
     TextProjection,
     load_text_prompt,
     save_text_prompt,
 )
+from samkit.sam.low_rank import low_rank_change, with_change
 from samkit.stages import Embed, Segment, TextPrompt, Top, text_sam
 from samkit.stages.segment import num_parts
 from samkit.testing import check_stage, example_samples
@@ -176,8 +181,47 @@ def test_a_decoder_of_its_own_shares_the_encoder(sam) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in sam.state_dict().items())
     assert text_sam(sam, small_projection()) is sam
     cut = {name: tensor[..., :1] for name, tensor in tensors.items()}
-    with pytest.raises(ValueError, match="is for tiny, not for"):
+    with pytest.raises(ValueError, match="changes is of tiny, not of"):
         text_sam(sam, small_projection(cut))
+
+
+def test_an_encoder_that_was_taught_along_is_kept_as_its_change(sam, tmp_path: Path) -> None:
+    taught = copy.deepcopy(sam.image_encoder)
+    with torch.no_grad():
+        for parameter in taught.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape).sign() * parameter.abs().mean()
+    whole, thin = (low_rank_change(sam.image_encoder, taught, rank) for rank in (0, 8))
+    assert sum(t.numel() for t in thin.values()) < 0.2 * sum(t.numel() for t in whole.values())
+    projection = small_projection()
+    projection.sam_name, projection.encoder = sam.name, {ENCODER + n: t for n, t in whole.items()}
+    save_text_prompt(projection, tmp_path / "text_prompt.safetensors")
+    kept = load_text_prompt(tmp_path / "text_prompt.safetensors")
+    assert kept.name != small_projection().name and not kept.decoder
+    before = {name: tensor.clone() for name, tensor in sam.state_dict().items()}
+    reader = text_sam(sam, kept)
+    for name, tensor in reader.image_encoder.state_dict().items():
+        torch.testing.assert_close(tensor, taught.state_dict()[name], atol=1e-4, rtol=1e-3)
+    assert reader.mask_decoder is sam.mask_decoder
+    assert all(torch.equal(tensor, before[name]) for name, tensor in sam.state_dict().items())
+    kept.encoder[ENCODER + "none.change"] = torch.zeros(1)
+    with pytest.raises(ValueError, match="changes is of tiny-"):
+        text_sam(sam, kept)
+
+
+def test_a_change_of_low_rank_is_kept_to_the_last_bit_but_rounding() -> None:
+    torch.manual_seed(0)
+    before, after = torch.nn.Linear(60, 40), torch.nn.Linear(60, 40)
+    with torch.no_grad():
+        after.weight.copy_(before.weight + torch.randn(40, 3) @ torch.randn(3, 60))
+    change = low_rank_change(before, after, rank=3)
+    assert sum(t.numel() for t in change.values()) == 3 * (60 + 40) + 40
+    again = with_change(before, change)
+    torch.testing.assert_close(again.weight, after.weight, atol=1e-4, rtol=0)
+    torch.testing.assert_close(again.bias, after.bias)
+    # Less than its rank leaves the least part of it out, and no more.
+    less = with_change(before, low_rank_change(before, after, rank=2)).weight - after.weight
+    third = torch.linalg.svdvals(after.weight - before.weight)[2]
+    assert torch.linalg.matrix_norm(less, 2).item() == pytest.approx(third.item(), rel=1e-3)
 
 
 def test_the_shipped_text_prompt_fits_the_shipped_models(sam) -> None:
