@@ -40,6 +40,7 @@ def main(
     sam: str = "tiny",
     pictures: int = 24,
     steps: int = 40,
+    least_masks: int = 20,
     wanted_iou: float = 0.75,
     patience: int = 6,
     confident: float = 0.7,
@@ -52,7 +53,8 @@ def main(
 ) -> None:
     """Prints clicks a mask, masks a picture and the 1-click mIoU after each stage.
 
-    pictures: of each stage. steps: of each retraining. wanted_iou, patience: when the annotator is
+    pictures: of each stage. steps: of each retraining, which fewer than least_masks are not worth: a
+    model that goes on learning from so few forgets more than they teach. wanted_iou, patience: when the annotator is
     content, and after how many clicks of an object he gives up. confident: predicted IoU from which
     masks are filled in. pred_iou_thresh, stability_score_thresh: of the fully automatic stage.
     """
@@ -65,17 +67,19 @@ def main(
     print(f"|---|---|---|---|---|\n| before | | | | {one_click(model, test)} |", flush=True)
 
     manual = annotate(model, parts[0], wanted_iou, patience)
-    model = retrained(model, manual, steps, learning_rate, out / "assisted-manual")
+    model = retrained(model, manual, steps, learning_rate, least_masks, out / "assisted-manual")
     print(row("assisted-manual", manual, one_click(model, test)), flush=True)
 
     filled = everything(model, parts[1], points_per_side, confident, stability_score_thresh)
     semi = annotate(model, filled, wanted_iou, patience)
-    model = retrained(model, manual + semi, steps, learning_rate, out / "semi-automatic")
+    model = retrained(
+        model, manual + semi, steps, learning_rate, least_masks, out / "semi-automatic"
+    )
     print(row("semi-automatic", semi, one_click(model, test)), flush=True)
 
     found = everything(model, parts[2], points_per_side, pred_iou_thresh, stability_score_thresh)
     automatic = [taken(sample, sample.masks.rle()) for sample in found if sample.masks is not None]
-    model = retrained(model, automatic, steps, learning_rate, out / "fully-automatic")
+    model = retrained(model, automatic, steps, learning_rate, least_masks, out / "fully-automatic")
     print(row("fully automatic", automatic, one_click(model, test)), flush=True)
 
 
@@ -93,10 +97,13 @@ def everything(
     return (Embed(model) | find)(samples)
 
 
-def retrained(model: Sam, pictures: Sequence[Annotated], steps: int, rate: float, out: Path) -> Sam:
-    """A model that has gone on learning from these masks; the same where there are none."""
+def retrained(
+    model: Sam, pictures: Sequence[Annotated], steps: int, rate: float, least: int, out: Path
+) -> Sam:
+    """A model that has gone on learning from these masks; the same where they are too few."""
     samples = [picture.sample for picture in pictures if picture.masks]
-    if not samples:
+    if (masks := sum(picture.masks for picture in pictures)) < least:
+        typer.echo(f"{masks} masks of {len(pictures)} pictures: the model stays as it is", err=True)
         return model
     feed = Feed(model.config.image_size, images=4, masks=4, curriculum_steps=1)
     plan = Plan(

@@ -70,6 +70,10 @@ def load_parts(parts: Mapping[str, Any], same: Mapping[str, Any], path: Path) ->
     if not path.is_file():
         return {}
     content = torch.load(path, map_location="cpu", weights_only=True)
+    if missing := [name for name in ("told", *parts) if name not in content]:
+        raise ValueError(
+            f"{path} has no {', '.join(missing)}: another recipe or version wrote it; give another --out"
+        )
     told = dict(content["told"])
     for name, now in same.items():
         if told[name] != now:

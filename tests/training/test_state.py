@@ -23,4 +23,6 @@ def test_another_beginning_is_refused_before_anything_is_filled(tmp_path: Path) 
     before = fresh["model"].weight.clone()
     with pytest.raises(ValueError, match="was begun with clip a, not b; give another --out"):
         load_parts(fresh, {"clip": "b"}, path)
+    with pytest.raises(ValueError, match="has no head: another recipe or version wrote it"):
+        load_parts({**fresh, "head": torch.nn.Linear(1, 1)}, {"clip": "a"}, path)
     assert torch.equal(fresh["model"].weight, before)
