@@ -37,7 +37,7 @@ def main(
     method: Literal["sam", "felzenszwalb"] = "sam",
     points_per_side: int | None = None,
     crops: int = 0,
-    guided: bool = False,
+    guided: float | None = None,
     limit: int | None = None,
     out: Path | None = None,
     device: str = "auto",
@@ -48,8 +48,8 @@ def main(
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5);
     of a folder with several, val. method: sam, or segments of a classical algorithm as a baseline.
     points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. crops: layers of
-    crops, and guided: outlines follow the picture (stages.GuidedFilter); the paper has neither. out:
-    default runs/object_proposals_lvis/METHOD.
+    crops. guided: radius with which outlines follow the picture (stages.GuidedFilter), .5 suits tiny; the
+    paper has neither. out: default runs/object_proposals_lvis/METHOD.
     """
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
@@ -65,7 +65,7 @@ def main(
             crop_nms_thresh=0.9,
         )
         pipeline = find | RankByQuality() | Top(1000)
-        pipeline = pipeline | GuidedFilter() if guided else pipeline
+        pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     else:
         pipeline = Felzenszwalb() | Top(1000)
     out, paper = out or Path("runs/object_proposals_lvis") / method, LVIS_PROPOSALS["SAM"]

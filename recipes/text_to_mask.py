@@ -2,15 +2,13 @@
 
     python recipes/text_to_mask.py                                     tiny on made-up scenes, evaluated
     python recipes/text_to_mask.py "a red mug" "a spoon" --data kitchen.jpg
-    python recipes/text_to_mask.py "a dog" --data photos --sam vit_h --clip ViT-L-14-336
-    python recipes/text_to_mask.py "a dog" --data photos --route detect --detector google/owlv2-base-patch16
-    python recipes/text_to_mask.py --data coco/annotations/instances_val2017.json --sam vit_h ...
-    python recipes/text_to_mask.py --data refcoco=refcoco+ ...                 folder of the REFER toolkit
+    python recipes/text_to_mask.py "a dog" --data photos --route detect --sam vit_h
+    python recipes/text_to_mask.py --data coco/annotations/instances_val2017.json  or refcoco=FOLDER
 
-prompt: a phrase's CLIP embedding is the prompt, of a SAM that learned to read it, as in the paper.
-rank: everything mode, then CLIP looks at each mask. detect: a detector that takes words, then boxes to
-masks. Pictures and phrases give masks/*.json and overlays/*.png. A dataset is evaluated, its captions
-or class names being the phrases: mIoU, and the share of phrases with an IoU above .5.
+prompt: a phrase's CLIP embedding is the prompt of a SAM that learned to read it, as in the paper. rank:
+everything mode, then CLIP looks at each mask. detect: a detector that takes words, then boxes to masks.
+Pictures and phrases give masks/*.json and overlays/*.png. A dataset is evaluated, its captions or class
+names being the phrases: mIoU, and the share of phrases with an IoU above .5.
 """
 
 import json
@@ -29,7 +27,7 @@ from samkit.evaluation import format_summary, write_each
 from samkit.metrics import PhraseIoU
 from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
-from samkit.pipeline import Stage
+from samkit.pipeline import Pipeline, Stage
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
@@ -53,6 +51,7 @@ def main(
     masked: bool | None = None,
     masked_attention: bool = False,
     quality: float | None = None,
+    guided: float | None = None,
     unseen: bool = False,
     limit: int | None = None,
     store: Path | None = None,
@@ -68,8 +67,8 @@ def main(
     route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
     32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its
     predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
-    1.5 times the box, with 0. unseen: of shapes only phrases whose combination of class and colour no
-    text model was trained on. store: a folder that keeps embeddings for other phrases.
+    1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). unseen:
+    of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
@@ -79,17 +78,18 @@ def main(
     if route == "prompt":
         model = stages.text_sam(model, words := load_text_prompt(prompt))
     embed = stages.Embed(stored(model, store) if store else model)
+    crisp = stages.GuidedFilter(radius=guided) if guided else Pipeline()
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
-        find: Stage = boxes | embed | stages.Segment(model)
+        find: Stage = boxes | embed | stages.Segment(model) | crisp
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
         if route == "prompt":
             ask = stages.TextPrompt(looker, phrases, projection=words)
-            find = embed | ask | stages.Segment(model, several=top > 1)
+            find = embed | ask | stages.Segment(model, several=top > 1) | crisp
         else:
             grid = points_per_side or (16 if sam == "tiny" else 32)
             kept = KEEP_ALL if sam == "tiny" else {}
@@ -97,9 +97,9 @@ def main(
             shown = dict(FOR_TINY) if clip == "tiny" else {}
             if masked is not None or context != 1.5 or masked_attention:
                 shown["crops"] = (Crop(context, bool(masked), masked_attention),)
-            if quality is not None:
-                shown["quality"] = quality
-            find = embed | everything | stages.RankByText(looker, phrases, each="phrase", **shown)
+            shown |= {} if quality is None else {"quality": quality}
+            rank = stages.RankByText(looker, phrases, each="phrase", **shown)
+            find = embed | everything | crisp | rank
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
         chosen = find | stages.Filter(min_score=threshold) | stages.Top(top, per="class")

@@ -16,8 +16,9 @@ from samkit.types import Masks, Sample
 
 # Full-size float pixels of the masks at work at one time (16 MB); fixed, so that answers don't vary.
 PIXELS_AT_ONCE = 1 << 22
-# Of the guided filter, where one is asked for: GuidedFilter's.
-GUIDED_EPS = 1e-3
+# Variance of a colour (0 to 1) below which the guided filter, where one is asked for, only smooths: of
+# weak edges there are many in a picture, and a probability should not follow them all.
+GUIDED_EPS = 1e-2
 CHOICES = {
     "resize": ("logits", "probabilities"),
     "kernel_size": (3, 5),

@@ -36,11 +36,11 @@ def test_what_the_paper_has_not_is_told(tmp_path: Path) -> None:
     """Crops find smaller things, the guided filter moves outlines; the pipeline's line says so."""
     plain, more = (tmp_path / name for name in ("plain", "more"))
     object_proposals_lvis.main(limit=1, points_per_side=4, out=plain)
-    object_proposals_lvis.main(limit=1, points_per_side=4, crops=1, guided=True, out=more)
+    object_proposals_lvis.main(limit=1, points_per_side=4, crops=1, guided=0.5, out=more)
     first, second = summary(plain), summary(more)
     assert second["metrics"]["proposals"] > first["metrics"]["proposals"]
     assert "crop_n_layers=1" in second["run"]["pipeline"]
-    assert second["run"]["pipeline"].endswith("Top(1000) | GuidedFilter()")
+    assert second["run"]["pipeline"].endswith("Top(1000) | GuidedFilter(radius=0.5)")
 
 
 def test_proposals_on_lvis(test_data: Path, tmp_path: Path) -> None:

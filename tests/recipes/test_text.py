@@ -37,6 +37,11 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     assert summary["errors"] == 0 and summary["metrics"]["phrases"] > 2
     assert 0 <= summary["metrics"]["hit"] <= summary["metrics"]["reachable"] <= 1
     assert "mIoU" in capsys.readouterr().out
+    guided, few = tmp_path / "guided", {"points_per_side": 4, "device": "cpu"}
+    recipe("text_to_mask").main(route=route, limit=1, guided=0.2, out=guided, **few)
+    again = json.loads((guided / "summary.json").read_text())
+    assert "GuidedFilter(radius=0.2)" in again["run"]["pipeline"]
+    assert again["metrics"]["mIoU"] != summary["metrics"]["mIoU"]
 
 
 def test_unseen_phrases_are_some_of_all() -> None:
