@@ -7,7 +7,7 @@ enlarged, as the authors propose for speed (K. He and J. Sun, Fast Guided Filter
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -84,27 +84,44 @@ def follow_run_lengths(guide: Guide, masks: Sequence[rle.RLE]) -> Iterator[rle.R
     A mask of which nothing would be left stays as it was.
     """
     rows, columns = _axes(guide)
-    for start in range(0, len(masks), AT_ONCE):
-        some = masks[start : start + AT_ONCE]
-        small = torch.from_numpy(np.stack([_shrunk(one, guide) for one in some]))
-        fits = _fit(guide, small.to(guide.small.device))
-        for one, inside, fit in zip(some, small > 0, fits, strict=True):
-            if not inside.any():
-                yield one
-                continue
-            down = _reached(inside.any(dim=1), rows, guide.reach)
-            across = _reached(inside.any(dim=0), columns, guide.reach)
-            values = _applied(guide, fit[None], rows, columns, down, across)[0] - 0.5
-            region = Region(values.T.contiguous().cpu().numpy(), across[0], down[0])
-            found = cut(region, guide.size)
-            yield one if found is None else found.run_lengths
+    for one in masks:
+        mask = _shrunk(one, guide)
+        inside = mask > 0
+        if not inside.any():
+            yield one
+            continue
+        # Two windows away from the mask it cannot be; for that the fits look one window further.
+        hit = inside.any(dim=1), inside.any(dim=0)
+        tall, wide = (_around(places, 3 * guide.reach + 1) for places in hit)
+        fits = _fit(_part(guide, tall, wide), mask[None, slice(*tall), slice(*wide)])
+        fits = F.pad(fits, (wide[0], mask.shape[1] - wide[1], tall[0], mask.shape[0] - tall[1]))
+        down, across = (
+            along.reach(low, high - 1)
+            for along, (low, high) in zip(
+                (rows, columns), (_around(places, 2 * guide.reach) for places in hit), strict=True
+            )
+        )
+        values = _applied(guide, fits, rows, columns, down, across)[0] - 0.5
+        region = Region(values.T.contiguous().cpu().numpy(), across[0], down[0])
+        found = cut(region, guide.size)
+        yield one if found is None else found.run_lengths
 
 
-def _reached(hit: torch.Tensor, along: Axis, reach: int) -> Span:
-    """The picture's places where a mask that holds these small ones may be after the filter."""
-    places, margin = hit.nonzero()[:, 0], 2 * (reach + 1)
-    low, high = int(places[0]) - margin, int(places[-1]) + margin
-    return along.reach(max(low, 0), min(high, len(hit) - 1))
+def _around(hit: torch.Tensor, margin: int) -> Span:
+    """From the first to behind the last place that is hit, and so many more on both sides."""
+    places = hit.nonzero()[:, 0]
+    return max(0, int(places[0]) - margin), min(len(hit), int(places[-1]) + 1 + margin)
+
+
+def _part(guide: Guide, tall: Span, wide: Span) -> Guide:
+    """The guide of a part of its small picture, for fits."""
+    rows, columns = slice(*tall), slice(*wide)
+    return replace(
+        guide,
+        small=guide.small[:, rows, columns],
+        mean=guide.mean[:, rows, columns],
+        inverse=guide.inverse[rows, columns],
+    )
 
 
 def _means(values: torch.Tensor, reach: int) -> torch.Tensor:
@@ -149,10 +166,7 @@ def _dense(along: Axis, device: torch.device) -> torch.Tensor:
     return dense.to(device)
 
 
-def _shrunk(mask: rle.RLE, guide: Guide) -> NDArray[np.float32]:
+def _shrunk(mask: rle.RLE, guide: Guide) -> torch.Tensor:
     """(h, w) share of each small pixel that the mask covers."""
-    full = torch.from_numpy(rle.decode([mask])[0].astype(np.float32))
-    small: NDArray[np.float32] = F.interpolate(
-        full[None, None], guide.small.shape[1:], mode="area"
-    )[0, 0].numpy()
-    return small
+    full = torch.from_numpy(rle.decode([mask])[0].astype(np.float32)).to(guide.small.device)
+    return F.interpolate(full[None, None], guide.small.shape[1:], mode="area")[0, 0]
