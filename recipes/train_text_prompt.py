@@ -1,10 +1,10 @@
 """Teach a SAM text as the paper does (sec. 7.5, app. D.5): CLIP embeddings of masks as prompts.
 
-    python recipes/train_text_prompt.py                              20 minutes for tiny and the shipped pair
-    python recipes/train_text_prompt.py --steps 10000 --pool 300     hours
+    python recipes/train_text_prompt.py                              tiny and the shipped pair, 20 minutes
+    python recipes/train_text_prompt.py --minutes 105 --pool 400     as the shipped one was made
     python recipes/train_text_prompt.py --steps 20 --pool 2          a trial
     python recipes/train_text_prompt.py --sam vit_b --clip ViT-L-14-336 --data coco_or_sa1b --minutes 600
-    python recipes/train_text_prompt.py --sam vit_b ... --train all  the paper's: nothing is frozen
+    python recipes/train_text_prompt.py --sam vit_b ... --train decoder     with a frozen encoder
 
 Each mask is shown to CLIP as a crop (box widened by 1 to 2, square, background black half the time);
 its image embedding, through a small projection, is the first prompt, and clicks follow. Nobody needs to
@@ -47,7 +47,7 @@ def main(
     data: Annotated[list[str] | None, typer.Option()] = None,
     phrases: Path | None = None,
     out: Path = Path("runs/train_text_prompt"),
-    train_what: Annotated[Which, typer.Option("--train")] = "decoder",
+    train_what: Annotated[Which, typer.Option("--train")] = "all",
     minutes: float | None = None,
     steps: int | None = None,
     pool: int = 150,
@@ -66,9 +66,9 @@ def main(
 
     data: made-up scenes, or what train_sam.py takes. phrases: a text file with a phrase a line, such as
     will be asked, from which it is measured how far texts lie from pictures in this CLIP; of made-up
-    scenes their captions. train: what is taught beside the projection. pool:
-    batches made once, whose pictures are encoded once where the encoder is frozen; 0 makes a new batch
-    each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
+    scenes their captions. train: what is taught beside the projection; all is the paper's. pool: batches
+    made once (7 MB each), whose pictures are encoded once where the encoder is frozen; 0 makes a new
+    batch each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
     embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
     patches in its last layer, as in the paper. least_share: of the picture; smaller masks are dropped.
     rank: of the thin matrices as which the change of an encoder is kept; 0 keeps all of it.

@@ -20,6 +20,8 @@ from samkit.ops.upscale import Axis, axis
 
 # Pixels of the smaller picture that a window reaches to each side: fits are made on so small a one.
 REACH = 4
+# Its longer side at most: no SAM sees more of a picture.
+LARGEST = 1024
 # Masks that are fitted together, so that answers and memory do not hang on their number.
 AT_ONCE = 16
 COLOURS = 3
@@ -30,11 +32,11 @@ Span = tuple[int, int]
 class Guide:
     """A picture made ready to lead any number of masks; see `guide`.
 
-    pixels: (3, H, W) float32, 0 to 1. small: (3, h, w), the same smaller. mean: its means over windows.
+    image: (H, W, 3) uint8. small: (3, h, w) float32, 0 to 1, smaller. mean: its means over windows.
     inverse: (h, w, 3, 3), of the windows' covariances. reach: of windows in the small picture.
     """
 
-    pixels: torch.Tensor
+    image: torch.Tensor
     small: torch.Tensor
     mean: torch.Tensor
     inverse: torch.Tensor
@@ -43,7 +45,7 @@ class Guide:
     @property
     def size(self) -> Size:
         """(height, width) of the picture."""
-        height, width = self.pixels.shape[1:]
+        height, width = self.image.shape[:2]
         return height, width
 
 
@@ -54,17 +56,17 @@ def guide(image: NDArray[np.uint8], radius: float, eps: float, device: torch.dev
     as flat: there a mask is only smoothed.
     """
     height, width = image.shape[:2]
-    pixels = torch.tensor(image, device=device).permute(2, 0, 1).float() / 255
-    shrink = max(1.0, radius / REACH)
+    given = torch.tensor(image, device=device)
+    shrink = max(1.0, radius / REACH, max(height, width) / LARGEST)
     size = max(1, round(height / shrink)), max(1, round(width / shrink))
-    small = F.interpolate(pixels[None], size, mode="area")[0]
+    small = F.interpolate(_colours(given)[None], size, mode="area")[0]
     reach = max(1, round(radius / shrink))
     mean = _means(small[None], reach)[0]
     products = (small[:, None] * small[None]).flatten(0, 1)
     squares = _means(products[None], reach)[0].unflatten(0, (COLOURS, COLOURS))
     covariance = (squares - mean[:, None] * mean[None]).permute(2, 3, 0, 1)
     identity = torch.eye(COLOURS, device=device)
-    return Guide(pixels, small, mean, torch.linalg.inv(covariance + eps * identity), reach)
+    return Guide(given, small, mean, torch.linalg.inv(covariance + eps * identity), reach)
 
 
 def follow(guide: Guide, masks: torch.Tensor) -> torch.Tensor:
@@ -157,8 +159,13 @@ def _applied(
     tall = _dense(rows, fitted.device)[slice(*down), top:bottom]
     wide = _dense(columns, fitted.device)[slice(*across), left:right]
     enlarged = tall @ fitted[:, :, top:bottom, left:right] @ wide.T
-    colours = guide.pixels[:, slice(*down), slice(*across)]
+    colours = _colours(guide.image[slice(*down), slice(*across)])
     return (enlarged[:, :COLOURS] * colours).sum(dim=1) + enlarged[:, COLOURS]
+
+
+def _colours(image: torch.Tensor) -> torch.Tensor:
+    """(H, W, 3) uint8 to (3, H, W), 0 to 1."""
+    return image.permute(2, 0, 1).float() / 255
 
 
 def _dense(along: Axis, device: torch.device) -> torch.Tensor:

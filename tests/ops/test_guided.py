@@ -116,3 +116,11 @@ def test_pictures_smaller_than_a_window(size):
     guide = guided.guide(image, 12, EPS, CPU)
     [whole] = guided.follow_run_lengths(guide, rle.encode(np.ones((1, *size), dtype=bool)))
     assert rle.areas([whole]) == [size[0] * size[1]]
+
+
+def test_fits_of_a_large_picture_are_made_on_one_of_a_thousand_pixels():
+    image, disc = scene(1500, 2100)
+    guide = guided.guide(image, 2, EPS, CPU)
+    assert guide.small.shape == (3, 731, 1024) and guide.reach == 1
+    [found] = guided.follow_run_lengths(guide, rle.encode(disc[None]))
+    assert iou(rle.decode([found])[0], disc) > 0.995
