@@ -25,9 +25,11 @@ import typer
 from samkit import load_sam
 from samkit.clip import load_clip
 from samkit.clip.projection import DECODER, ENCODER, TextProjection, save_text_prompt
+from samkit.data import shapes
 from samkit.sam.low_rank import low_rank_change
 from samkit.sam.model import Sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
+from samkit.training.captions import bridge
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
 from samkit.training.sources import SeenShapes, mixture
@@ -59,19 +61,20 @@ def main(
     least_share: float = 0.0095,
     learning_rate: float = 1e-3,
     rank: int = 16,
+    paired: int = 300,
     device: str = "auto",
     seed: int = 0,
 ) -> None:
     """Writes text_prompt.safetensors under `out`, with what was trained along of the SAM.
 
     data: made-up scenes, or what train_sam.py takes. phrases: a text file with a phrase a line, such as
-    will be asked, from which it is measured how far texts lie from pictures in this CLIP; of made-up
-    scenes their captions. train: what is taught beside the projection; all is the paper's. pool: batches
+    will be asked, from which it is measured how far texts lie from pictures in this CLIP. train: what is taught beside the projection; all is the paper's. pool: batches
     made once (7 MB each), whose pictures are encoded once where the encoder is frozen; 0 makes a new
     batch each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
     embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
     patches in its last layer, as in the paper. least_share: of the picture; smaller masks are dropped.
-    rank: of the thin matrices as which the change of an encoder is kept; 0 keeps all of it.
+    rank: of the thin matrices as which the change of an encoder is kept; 0 keeps all of it. paired:
+    made-up scenes whose captions and pictures tell where pictures of a text lie.
     """
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -98,11 +101,13 @@ def main(
     models = {"models": [projection.clip_name, projection.sam_name]}
     left = load_parts(parts, models, out / "state.pt")
     step, seconds = left.get("step", 0), left.get("seconds", 0.0)
-    texts = [] if data else made_up.captions(40)
-    texts = phrases.read_text(encoding="utf-8").splitlines() if phrases else texts
-    if texts:
-        some = (batches(number)[0] for number in range(4))
-        projection.gap.copy_(gap(looker, some, texts, np.random.default_rng(0)))
+    rng = np.random.default_rng(0)
+    if phrases is not None:
+        texts, some = phrases.read_text(encoding="utf-8"), (batches(n)[0] for n in range(4))
+        projection.gap.copy_(gap(looker, some, texts.splitlines(), rng))
+    elif not data:
+        scenes = shapes(paired, seed=TRAINING_SEED)
+        projection.load_state_dict(bridge(looker, scenes, least_share, rng), strict=False)
     minutes = 20 if minutes is None and steps is None else minutes
     rng, recent, since = np.random.default_rng((seed, step)), [], time.monotonic()
     while (done := step / steps if steps else seconds / 60 / (minutes or 1)) < 1:

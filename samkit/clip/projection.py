@@ -25,12 +25,13 @@ class TextProjection(nn.Module):
     that was trained along ("mask_decoder." before each official name), or none. encoder: what the
     training changed in the image encoder ("image_encoder." before each name of `low_rank_change`).
 
-    It is taught by embeddings of pictures and asked with those of texts, which lie apart as a whole
-    (V. W. Liang et al., Mind the gap, 2022): `gap`, the mean of the former less the mean of the latter,
-    takes a text over; zeros where it was not measured.
+    It is taught by embeddings of pictures and asked with those of texts, which lie elsewhere (V. W.
+    Liang et al., Mind the gap, 2022): texts @ `bridge` + `gap` is where pictures of them are expected. The
+    bridge is the identity where texts were not paired with pictures, the gap zeros where none were seen.
     """
 
     gap: torch.Tensor
+    bridge: torch.Tensor
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class TextProjection(nn.Module):
         self.lin1 = nn.Linear(clip_width, hidden)
         self.lin2 = nn.Linear(hidden, tokens * channels)
         self.register_buffer("gap", torch.zeros(clip_width))
+        self.register_buffer("bridge", torch.eye(clip_width))
         self.channels = channels
         self.clip_name, self.sam_name = clip_name, sam_name
         self.decoder, self.encoder = decoder or {}, encoder or {}
@@ -67,7 +69,8 @@ class TextProjection(nn.Module):
 
     def read(self, texts: torch.Tensor) -> torch.Tensor:
         """Tokens (N, tokens, channels) of texts' embeddings (N, D), as of a picture that shows the same."""
-        tokens: torch.Tensor = self(nn.functional.normalize(texts + self.gap, dim=-1))
+        pictures = texts @ self.bridge + self.gap
+        tokens: torch.Tensor = self(nn.functional.normalize(pictures, dim=-1))
         return tokens
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -104,13 +107,15 @@ def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
             about = file.metadata() or {}
             tensors = {n: file.get_tensor(n).float() for n in file.keys()}  # noqa: SIM118
         channels = int(about["channels"])
-        tensors.setdefault("gap", torch.zeros(tensors["lin1.weight"].shape[1]))
+        width = tensors["lin1.weight"].shape[1]
+        tensors.setdefault("gap", torch.zeros(width))
+        tensors.setdefault("bridge", torch.eye(width))
         decoder, encoder = (
             {name: t for name, t in tensors.items() if name.startswith(part)}
             for part in (DECODER, ENCODER)
         )
         projection = TextProjection(
-            tensors["lin1.weight"].shape[1],
+            width,
             channels,
             len(tensors["lin2.bias"]) // channels,
             len(tensors["lin1.bias"]),

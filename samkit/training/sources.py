@@ -136,11 +136,6 @@ class SeenShapes:
         scene = render_scene(self.seed, int(rng.integers(2**31)), self.size)
         return scene.image, scene.masks[[not held_out(caption) for caption in scene.captions]]
 
-    def captions(self, scenes: int) -> list[str]:
-        """What such objects are called, of so many scenes."""
-        drawn = (render_scene(self.seed, number, 64).captions for number in range(scenes))
-        return [caption for some in drawn for caption in some if not held_out(caption)]
-
 
 @dataclass(frozen=True)
 class Photographs:

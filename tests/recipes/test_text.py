@@ -137,7 +137,7 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     """Three steps, of which the last is made after a stop; what is taught comes with the file."""
     main = recipe("train_text_prompt").main
     small = {"pool": 1, "images": 1, "prompts": 2, "tokens": 2, "device": "cpu", "out": tmp_path}
-    small["train_what"] = "decoder"
+    small |= {"train_what": "decoder", "paired": 2}
     main(steps=2, **small)
     before = load_text_prompt(tmp_path / "text_prompt.safetensors")
     main(steps=3, **small)
@@ -145,6 +145,7 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     assert "going on after step 2" in capsys.readouterr().out
     assert after.name != before.name and after.decoder and not after.encoder
     assert after.gap.norm() > 0.1, "texts of made-up scenes lie elsewhere than pictures"
+    assert not torch.equal(after.bridge, torch.eye(len(after.gap)))
     main(steps=1, **{**small, "out": tmp_path / "alone", "train_what": "projection"})
     assert not load_text_prompt(tmp_path / "alone/text_prompt.safetensors").decoder
     main(steps=1, **{**small, "out": tmp_path / "all", "train_what": "all"})

@@ -1,8 +1,10 @@
 """What a CLIP pair is taught from: objects, phrases, and what of them fits."""
 
 import numpy as np
+import pytest
 import torch
 
+from samkit.clip import load_clip
 from samkit.data import shapes
 from samkit.data.shapes import render_scene
 from samkit.data.shapes.phrases import held_out
@@ -27,7 +29,22 @@ def test_held_out_combinations_are_never_masks_to_learn_text_from() -> None:
         np.testing.assert_array_equal(image, scene.image)
         kept_out += kept.count(False)
     assert kept_out, "none of these scenes has a held-out object"
-    assert draw.captions(20) and not any(map(held_out, draw.captions(20)))
+
+
+def test_the_bridge_leads_from_captions_to_their_pictures() -> None:
+    pytest.importorskip("open_clip")
+    clip, rng = load_clip("tiny", device="cpu"), np.random.default_rng(0)
+    found = captions.bridge(clip, shapes(30, seed=5), 0.0095, rng)
+    others = [one for scene in shapes(8, seed=6) for one in captions.examples(scene)]
+    others = [one for one in others if one.area >= 0.0095 * 256 * 256]
+    shown = clip.images([captions.crop(one, clip.image_size, 0.0, rng) for one in others])
+    said = clip.texts([one.caption for one in others])
+    shifted = said + shown.mean(dim=0) - said.mean(dim=0)  # which has seen these very pictures
+    bridged = said @ found["bridge"] + found["gap"]
+    near = [torch.cosine_similarity(guess, shown).mean() for guess in (said, shifted, bridged)]
+    assert len(others) > 20 and near[0] < near[1] < near[2]
+    with pytest.raises(ValueError, match="no object covers 90.00% of its scene"):
+        captions.bridge(clip, shapes(1), 0.9, rng)
 
 
 def test_which_captions_a_phrase_fits() -> None:
