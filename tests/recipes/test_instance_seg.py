@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recipes import instance_seg_coco
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -44,8 +46,8 @@ def test_a_store_keeps_embeddings_for_the_next_run(tmp_path: Path, recipe: str) 
 
 
 def test_outlines_that_follow_the_picture_are_better_for_tiny(tmp_path: Path) -> None:
-    for name, more in (("plain", ()), ("guided", ("--guided", 0.25))):
-        run("instance_seg_coco", "--limit", 12, "--out", tmp_path / name, *more)
+    for name, radius in (("plain", None), ("guided", 0.25)):
+        instance_seg_coco.main(limit=12, out=tmp_path / name, guided=radius)
     plain, guided = (summary(tmp_path / name) for name in ("plain", "guided"))
     assert "Segment(" in plain["run"]["pipeline"] and "GuidedFilter()" in guided["run"]["pipeline"]
     assert guided["metrics"]["AP"] > 1.1 * plain["metrics"]["AP"]
