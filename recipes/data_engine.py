@@ -54,7 +54,8 @@ def main(
     """Prints clicks a mask, masks a picture and the 1-click mIoU after each stage.
 
     pictures: of each stage. steps: of each retraining, which fewer than least_masks are not worth: a
-    model that goes on learning from so few forgets more than they teach. wanted_iou, patience: when the annotator is
+    model that goes on learning from so few forgets more than they teach. wanted_iou, patience: when
+    the annotator is
     content, and after how many clicks of an object he gives up. confident: predicted IoU from which
     masks are filled in. pred_iou_thresh, stability_score_thresh: of the fully automatic stage.
     """

@@ -56,7 +56,8 @@ def main(
     boxes: gt (true boxes), a COCO results FILE.json, an ultralytics detector NAME.pt, or proposals
     (everything mode instead of boxes, without its filters: the best 100 masks of an image count).
     refine: feed each mask back with its box. guided: radius with which outlines follow the
-    picture (stages.GuidedFilter), .25 suits tiny; the paper has none. save_images: overlays of the first N samples.
+    picture (stages.GuidedFilter), .25 suits tiny; the paper has none. save_images:
+    overlays of the first N samples.
     store: a folder that keeps image embeddings, for the next run.
     """
     model = load_sam(sam, device, dtype)

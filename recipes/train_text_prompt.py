@@ -1,7 +1,7 @@
 """Teach a SAM text as the paper does (sec. 7.5, app. D.5): CLIP embeddings of masks as prompts.
 
     python recipes/train_text_prompt.py                              tiny and the shipped pair, 20 minutes
-    python recipes/train_text_prompt.py --minutes 105 --pool 400     as the shipped one was made
+    python recipes/train_text_prompt.py --minutes 108 --pool 400     much as the shipped one was made
     python recipes/train_text_prompt.py --steps 20 --pool 2          a trial
     python recipes/train_text_prompt.py --sam vit_b --clip ViT-L-14-336 --data coco_or_sa1b --minutes 600
     python recipes/train_text_prompt.py --sam vit_b ... --train decoder     with a frozen encoder
@@ -68,13 +68,14 @@ def main(
     """Writes text_prompt.safetensors under `out`, with what was trained along of the SAM.
 
     data: made-up scenes, or what train_sam.py takes. phrases: a text file with a phrase a line, such as
-    will be asked, from which it is measured how far texts lie from pictures in this CLIP. train: what is taught beside the projection; all is the paper's. pool: batches
-    made once (7 MB each), whose pictures are encoded once where the encoder is frozen; 0 makes a new
-    batch each step. images, prompts: of a batch, and of a step. tokens: the projection makes of an
-    embedding. corrections: clicks after it. masked_attention: CLIP's output token sees only the mask's
-    patches in its last layer, as in the paper. least_share: of the picture; smaller masks are dropped.
-    rank: of the thin matrices as which the change of an encoder is kept; 0 keeps all of it. paired:
-    made-up scenes whose captions and pictures tell where pictures of a text lie.
+    will be asked, from which it is measured how far texts lie from pictures in this CLIP. train: what is
+    taught beside the projection; all is the paper's. pool: batches made once (7 MB each), whose pictures
+    are encoded once where the encoder is frozen; 0 makes a new batch each step. images, prompts: of a
+    batch, and of a step. tokens: the projection makes of an embedding. corrections: clicks after it.
+    masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
+    paper. least_share: of the picture; smaller masks are dropped. rank: of the thin matrices as which
+    the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
+    pictures tell where pictures of a text lie.
     """
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ def main(
     if phrases is not None:
         texts, some = phrases.read_text(encoding="utf-8"), (batches(n)[0] for n in range(4))
         projection.gap.copy_(gap(looker, some, texts.splitlines(), rng))
-    elif not data:
+    elif not data and not left:
         scenes = shapes(paired, seed=TRAINING_SEED)
         projection.load_state_dict(bridge(looker, scenes, least_share, rng), strict=False)
     minutes = 20 if minutes is None and steps is None else minutes

@@ -147,7 +147,9 @@ def _fit(guide: Guide, masks: torch.Tensor) -> torch.Tensor:
 def _axes(guide: Guide) -> tuple[Axis, Axis]:
     """What enlarges the fits to the picture, bilinearly, down and across."""
     (height, width), small = guide.size, guide.small.shape[1:]
-    return axis(small[0], small[0], small[0], height), axis(small[1], small[1], small[1], width)
+    return _dense(axis(small[0], small[0], small[0], height)), _dense(
+        axis(small[1], small[1], small[1], width)
+    )
 
 
 def _applied(
@@ -156,8 +158,9 @@ def _applied(
     """The filtered masks in the picture's rows `down` and columns `across`."""
     top, left = rows.first[down[0]], columns.first[across[0]]
     bottom, right = rows.last[down[1] - 1] + 1, columns.last[across[1] - 1] + 1
-    tall = _dense(rows, fitted.device)[slice(*down), top:bottom]
-    wide = _dense(columns, fitted.device)[slice(*across), left:right]
+    assert rows.dense is not None and columns.dense is not None, "`_axes` sees to it"
+    tall = rows.dense[slice(*down), top:bottom].to(fitted.device)
+    wide = columns.dense[slice(*across), left:right].to(fitted.device)
     enlarged = tall @ fitted[:, :, top:bottom, left:right] @ wide.T
     colours = _colours(guide.image[slice(*down), slice(*across)])
     return (enlarged[:, :COLOURS] * colours).sum(dim=1) + enlarged[:, COLOURS]
@@ -168,9 +171,11 @@ def _colours(image: torch.Tensor) -> torch.Tensor:
     return image.permute(2, 0, 1).float() / 255
 
 
-def _dense(along: Axis, device: torch.device) -> torch.Tensor:
-    dense = torch.from_numpy(along.weights.toarray()) if along.dense is None else along.dense
-    return dense.to(device)
+def _dense(along: Axis) -> Axis:
+    """With its matrix in full, of which every mask takes a part; a large picture's is sparse alone."""
+    if along.dense is not None:
+        return along
+    return replace(along, dense=torch.from_numpy(along.weights.toarray()))
 
 
 def _shrunk(mask: rle.RLE, guide: Guide) -> torch.Tensor:

@@ -127,9 +127,12 @@ class Edges(Stage):
             guide = guided_ops.guide(picture, radius, GUIDED_EPS, best.device)
         for start in range(0, len(masks), step):
             some = masks[start : start + step]
-            maps, binary = self._probabilities(some), some.binary()
-            if guide is not None:
+            maps = self._probabilities(some)
+            if guide is None:
+                binary = some.binary()
+            else:
                 maps = guided_ops.follow(guide, maps)
+                binary = np.zeros((len(some), height, width), dtype=bool)
                 binary[:, y0:y1, x0:x1] = (maps > 0.5).cpu().numpy()
             down, right = edge_ops.sobel(maps, self.kernel_size, self.border)
             outline = self._outlines(binary)[:, y0:y1, x0:x1].to(best.device)
