@@ -29,7 +29,15 @@ from samkit.evaluation import format_summary
 from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.pipeline import Stage
-from samkit.stages import Embed, GuidedFilter, Proposals, RankByQuality, Top
+from samkit.stages import (
+    Embed,
+    GuidedFilter,
+    MaskBoxes,
+    Proposals,
+    RankByQuality,
+    SegmentZoomed,
+    Top,
+)
 
 
 def main(
@@ -38,6 +46,7 @@ def main(
     method: Literal["sam", "felzenszwalb"] = "sam",
     points_per_side: int | None = None,
     crops: int = 0,
+    zoom: float | None = None,
     guided: float | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -49,8 +58,10 @@ def main(
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5);
     of a folder with several, val. method: sam, or segments of a classical algorithm as a baseline.
     points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. crops: layers of
-    crops. guided: radius with which outlines follow the picture (stages.GuidedFilter), .5 suits tiny; the
-    paper has neither. out: default runs/object_proposals_lvis/METHOD.
+    crops. zoom: the 1000 are looked at once more, each in a crop so many times the side of its box
+    (stages.SegmentZoomed), 1.5 suits tiny. guided: radius with which outlines follow the picture
+    (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these. out: default
+    runs/object_proposals_lvis/METHOD.
     """
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
@@ -66,6 +77,8 @@ def main(
             crop_nms_thresh=0.9,
         )
         pipeline = find | RankByQuality() | Top(1000)
+        if zoom:
+            pipeline = pipeline | MaskBoxes() | SegmentZoomed(model, context=zoom)
         pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     else:
         pipeline = Felzenszwalb() | Top(1000)

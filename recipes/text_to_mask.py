@@ -28,6 +28,7 @@ from samkit.metrics import PhraseIoU
 from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
+from samkit.sam.family import SamModel
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
@@ -52,6 +53,7 @@ def main(
     masked_attention: bool = False,
     quality: float | None = None,
     guided: float | None = None,
+    crops: int = 0,
     unseen: bool = False,
     limit: int | None = None,
     store: Path | None = None,
@@ -67,8 +69,9 @@ def main(
     route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
     32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its
     predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
-    1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). unseen:
-    of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
+    1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). crops:
+    layers of crops that are looked at as well. unseen: of shapes only phrases whose class and colour no
+    text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
@@ -89,11 +92,11 @@ def main(
         looker = stored_clip(looker, store) if store else looker
         if route == "prompt":
             ask = stages.TextPrompt(looker, phrases, projection=words)
-            find = embed | ask | stages.Segment(model, several=top > 1) | crisp
+            find = embed | ask | segment(model, crops, several=top > 1) | crisp
         else:
             grid = points_per_side or (16 if sam == "tiny" else 32)
             kept = KEEP_ALL if sam == "tiny" else {}
-            everything = stages.Proposals(model, points_per_side=grid, **kept)
+            everything = stages.Proposals(model, points_per_side=grid, crop_n_layers=crops, **kept)
             shown = dict(FOR_TINY) if clip == "tiny" else {}
             if masked is not None or context != 1.5 or masked_attention:
                 shown["crops"] = (Crop(context, bool(masked), masked_attention),)
@@ -106,6 +109,14 @@ def main(
         write_masks(readers.folder(data, limit=limit), chosen, out, data)
     else:
         print(format_summary(evaluate(read(data, limit, unseen), find, PhraseIoU(), out=out)))
+
+
+def segment(model: SamModel, crops: int, several: bool) -> Stage:
+    """One mask for each phrase or several, of the picture alone or of its crops too."""
+    if not crops:
+        return stages.Segment(model, several=several)
+    look = stages.SegmentCrops(model, crop_n_layers=crops, several=several)
+    return look | stages.NonMaxSuppression() if several else look
 
 
 def is_pictures(data: str) -> bool:

@@ -15,6 +15,7 @@ same line again goes on from where it was killed. The paper: ViT-L/14@336, 120k 
 import copy
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +58,8 @@ def main(
     prompts: int = 32,
     tokens: int = 4,
     corrections: int = 1,
+    strangers: int = 16,
+    zoom: float = 2.5,
     masked_attention: bool = False,
     least_share: float = 0.0095,
     learning_rate: float = 1e-3,
@@ -72,6 +75,8 @@ def main(
     taught beside the projection; all is the paper's. pool: batches made once (7 MB each), whose pictures
     are encoded once where the encoder is frozen; 0 makes a new batch each step. images, prompts: of a
     batch, and of a step. tokens: the projection makes of an embedding. corrections: clicks after it.
+    strangers: prompts of a step that are asked of another picture too, to learn what is not there.
+    zoom: most by which pictures are enlarged, so that small objects and `SegmentCrops` are learned.
     masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
     paper. least_share: of the picture; smaller masks are dropped. rank: of the thin matrices as which
     the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
@@ -85,7 +90,8 @@ def main(
     projection.to(model.device)
     before, taught = copy.deepcopy(model.image_encoder), choose(model, train_what)
     simulation = Simulation(corrections=corrections, extra_rounds=0)
-    augmentation = NO_AUGMENTATION if pool else Augmentation(paste=0)
+    how = NO_AUGMENTATION if pool else Augmentation(paste=0)
+    augmentation = replace(how, zoom=(how.zoom[0], zoom), flip=0.5)
     feed = Feed(
         model.config.image_size, images, 12, simulation=simulation, augmentation=augmentation
     )
@@ -118,7 +124,7 @@ def main(
         rows = torch.from_numpy(rng.permutation(len(batch.targets))[:prompts])
         batch = some_masks(batch, rows.to(model.device))
         shown = projection(image_embeddings(batch, looker, rng, masked_attention).to(model.device))
-        outcome = text_backward(model, embedded, batch, shown, Loss())
+        outcome = text_backward(model, embedded, batch, shown, Loss(), strangers)
         torch.nn.utils.clip_grad_norm_([*projection.parameters(), *taught], 1.0)
         optimizer.step()
         optimizer.zero_grad()

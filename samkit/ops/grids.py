@@ -55,13 +55,13 @@ def crop_boxes(size: Size, crop_n_layers: int, overlap_ratio: float) -> list[tup
     return boxes
 
 
-def cut_off(boxes: ArrayLike, crop_box: Box, size: Size) -> NDArray[np.bool_]:
-    """(N,) which (N, 4) boxes reach within 20 pixels of a crop's edge that is no edge of the picture.
+def cut_off(boxes: ArrayLike, crop_box: Box, size: Size, edge: float = EDGE) -> NDArray[np.bool_]:
+    """(N,) which (N, 4) boxes reach within `edge` pixels of a crop's edge that is none of the picture.
 
     The official generator's `is_box_near_crop_edge`; all in pixels of the whole picture.
     """
     xyxy = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    near_crop = np.abs(xyxy - np.array(crop_box, dtype=np.float32)) <= EDGE
+    near_crop = np.abs(xyxy - np.array(crop_box, dtype=np.float32)) <= edge
     picture = np.array([0, 0, size[1], size[0]], dtype=np.float32)
-    near_picture = np.abs(xyxy - picture) <= EDGE
+    near_picture = np.abs(xyxy - picture) <= edge
     return np.asarray((near_crop & ~near_picture).any(axis=1))

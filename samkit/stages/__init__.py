@@ -15,6 +15,8 @@ from samkit.stages.proposals import Proposals
 from samkit.stages.rank import NonMaxSuppression, RankByQuality, Top
 from samkit.stages.rank_by_text import RankByText
 from samkit.stages.segment import Embed, Refine, Segment
+from samkit.stages.segment_crops import SegmentCrops
+from samkit.stages.segment_zoomed import MaskBoxes, SegmentZoomed
 from samkit.stages.similarity import MaskSimilarity
 from samkit.stages.text_prompt import TextPrompt, text_sam
 from samkit.stages.yolo import Yolo
@@ -35,6 +37,7 @@ __all__ = [
     "Grid",
     "GroundTruthBoxes",
     "GuidedFilter",
+    "MaskBoxes",
     "MaskSimilarity",
     "Merge",
     "NonMaxSuppression",
@@ -43,6 +46,8 @@ __all__ = [
     "RankByText",
     "Refine",
     "Segment",
+    "SegmentCrops",
+    "SegmentZoomed",
     "TextPrompt",
     "Top",
     "Yolo",

@@ -13,7 +13,7 @@ from samkit.sam.decoding import Chunk
 from samkit.sam.model import Sam
 from samkit.sam.prompt_encoder import NOT_A_POINT
 from samkit.training.data import Feed, Mixture, make_batch
-from samkit.training.losses import sam_loss, true_iou, upsampled
+from samkit.training.losses import IOU_WEIGHT, sam_loss, true_iou, upsampled
 from samkit.training.simulate import FIRST_DRAWS, next_points
 from samkit.training.step import (
     MULTIMASK,
@@ -76,13 +76,20 @@ def gap(
 
 
 def text_backward(
-    sam: Sam, embedded: torch.Tensor, batch: Batch, tokens: torch.Tensor, loss: Loss
+    sam: Sam,
+    embedded: torch.Tensor,
+    batch: Batch,
+    tokens: torch.Tensor,
+    loss: Loss,
+    strangers: int = 0,
 ) -> Outcome:
     """Adds the gradient of the batch's mean loss to what made the tokens, and to the SAM.
 
     embedded: (I, C, grid, grid) image embeddings of the batch's images; where they require a
     gradient, the encoder is taught too. tokens: (N, T, C), the first prompt of each mask; every
     later round brings a click where the last mask errs, or the logits alone, as `batch.clicks` says.
+    strangers: so many of the tokens are asked of another image too, where what they show is not: their
+    masks' predicted IoU is to be 0, so that a picture without the thing can be told from one with it.
     """
     leaf = embedded.detach().requires_grad_(embedded.requires_grad)
     prompt = tokens.detach().requires_grad_(tokens.requires_grad)
@@ -109,6 +116,10 @@ def text_backward(
         value = sam_loss(logits, predicted_iou, targets, loss.supervise_all_iou)
         (value / (1 + len(batch.clicks))).backward()
         total += float(value.detach())
+        if turn == 0 and strangers and len(embedded) > 1:
+            error = strangers_iou(sam, leaf, batch, prompt[:strangers], positions).square().mean()
+            (IOU_WEIGHT * error / (1 + len(batch.clicks))).backward()
+            total += float(error.detach())
         with torch.no_grad():
             fed = logits.detach()[rows, predicted_iou.argmax(dim=1)][:, None]
             shown = upsampled(fed, loss.scale)[:, 0]
@@ -117,6 +128,18 @@ def text_backward(
         if made.requires_grad:
             made.backward(given.grad)
     return Outcome(total / (1 + len(batch.clicks)), tuple(ious))
+
+
+def strangers_iou(
+    sam: Sam, embedded: torch.Tensor, batch: Batch, tokens: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    """Predicted IoU (N, 3) of the masks that tokens (N, T, C) get in the image after their own."""
+    other = (batch.which[: len(tokens)] + 1) % len(embedded)
+    images = other.cpu().numpy()
+    nothing = torch.zeros(len(tokens), 0, 2, device=tokens.device)
+    chunk = Chunk(images, images, nothing, nothing[:, :, 0].long(), tokens, None)
+    _, predicted_iou = sam.predict(embedded, other, chunk, positions, MULTIMASK)
+    return predicted_iou
 
 
 def without_small_masks(batch: Batch, least_share: float) -> Batch:

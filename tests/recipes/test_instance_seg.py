@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from recipes import instance_seg_coco
 
@@ -51,6 +52,16 @@ def test_outlines_that_follow_the_picture_are_better_for_tiny(tmp_path: Path) ->
     plain, guided = (summary(tmp_path / name) for name in ("plain", "guided"))
     assert "Segment(" in plain["run"]["pipeline"] and "GuidedFilter()" in guided["run"]["pipeline"]
     assert guided["metrics"]["AP"] > 1.1 * plain["metrics"]["AP"]
+
+
+def test_boxes_seen_up_close_are_better_for_tiny(tmp_path: Path) -> None:
+    for name, zoom in (("plain", None), ("zoomed", 1.5)):
+        instance_seg_coco.main(limit=4, out=tmp_path / name, zoom=zoom)
+    plain, zoomed = (summary(tmp_path / name) for name in ("plain", "zoomed"))
+    assert "SegmentZoomed(" in zoomed["run"]["pipeline"]
+    assert zoomed["metrics"]["AP"] > 1.3 * plain["metrics"]["AP"]
+    with pytest.raises(typer.BadParameter, match="--zoom is for boxes"):
+        instance_seg_coco.main(zoom=1.5, refine=True)
 
 
 def test_boxes_of_a_results_file_keep_their_scores(test_data: Path, tmp_path: Path) -> None:

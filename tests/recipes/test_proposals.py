@@ -41,6 +41,10 @@ def test_what_the_paper_has_not_is_told(tmp_path: Path) -> None:
     assert second["metrics"]["proposals"] > first["metrics"]["proposals"]
     assert "crop_n_layers=1" in second["run"]["pipeline"]
     assert second["run"]["pipeline"].endswith("Top(1000) | GuidedFilter(radius=0.5)")
+    object_proposals_lvis.main(limit=1, points_per_side=4, zoom=1.5, out=tmp_path / "zoomed")
+    third = summary(tmp_path / "zoomed")
+    assert " | Top(1000) | MaskBoxes() | SegmentZoomed(" in third["run"]["pipeline"]
+    assert third["metrics"]["proposals"] == first["metrics"]["proposals"]
 
 
 def test_proposals_on_lvis(test_data: Path, tmp_path: Path) -> None:

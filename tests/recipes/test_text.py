@@ -42,6 +42,9 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     again = json.loads((guided / "summary.json").read_text())
     assert "GuidedFilter(radius=0.2)" in again["run"]["pipeline"]
     assert again["metrics"]["mIoU"] != summary["metrics"]["mIoU"]
+    recipe("text_to_mask").main(route=route, limit=1, crops=1, out=tmp_path / "crops", **few)
+    closer = json.loads((tmp_path / "crops/summary.json").read_text())["run"]["pipeline"]
+    assert ("SegmentCrops(" if route == "prompt" else "crop_n_layers=1") in closer
 
 
 def test_unseen_phrases_are_some_of_all() -> None:

@@ -1,5 +1,7 @@
 """Teaching a SAM to read CLIP embeddings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from samkit.training.text import (
     crops_of_masks,
     image_embeddings,
     some_masks,
+    strangers_iou,
     text_backward,
     without_small_masks,
 )
@@ -138,3 +141,29 @@ def test_a_few_steps_learn_to_tell_two_masks_apart() -> None:
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_what_is_not_there_gets_a_low_predicted_iou() -> None:
+    """Only the strangers' error moves, and following its gradient lowers what they are promised."""
+    sam, batch = small_sam(), make_batch(clicks=())
+    sam.requires_grad_(False)
+    embedded = sam.image_encoder(normalised(batch.images))
+    positions = sam.prompt_encoder.dense_positions()
+    tokens = torch.randn(3, 2, sam.config.channels, generator=torch.Generator().manual_seed(0))
+
+    def gradient(strangers: int) -> torch.Tensor:
+        leaf = tokens.clone().requires_grad_()
+        text_backward(sam, embedded, batch, leaf, Loss(scale=1), strangers)
+        assert leaf.grad is not None
+        return leaf.grad
+
+    def promised(asked: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return strangers_iou(sam, embedded, batch, asked, positions).square().mean()
+
+    added = gradient(2) - gradient(0)
+    assert (added[2] == 0).all() and added[:2].abs().sum() > 0  # so many of them, and no more
+    assert promised((tokens - 0.1 * added / added.abs().max())[:2]) < promised(tokens[:2])
+    one = some_masks(batch, torch.tensor([0]))
+    alone = replace(one, images=one.images[:1])  # a single image has no other to ask
+    text_backward(sam, embedded[:1], alone, tokens[:1].clone().requires_grad_(), Loss(scale=1), 1)
