@@ -27,7 +27,7 @@ from samkit.evaluation.rows import write_atomically
 from samkit.ops import rle
 from samkit.ops.polygons import to_coco_polygons
 from samkit.pipeline import Stage
-from samkit.stages import Embed, GroundTruthBoxes, Refine, Segment
+from samkit.stages import Embed, GroundTruthBoxes, Refine, Segment, SegmentZoomed
 from samkit.types.sample import SampleId
 
 
@@ -37,6 +37,7 @@ def main(
     images: Path | None = None,
     labels: Path | None = None,
     refine: bool = False,
+    zoom: float | None = None,
     polygons: bool = False,
     limit: int | None = None,
     out: Path = Path("runs/boxes_to_masks"),
@@ -47,13 +48,18 @@ def main(
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, a COCO (or LVIS) JSON, or a folder of
     pictures that has YOLO's labels. images: the JSON's pictures, found beside it where not given.
-    labels: YOLO's label files, likewise. refine: feed each mask back with its box. polygons: COCO
-    masks as polygons instead of run lengths, just as exact. limit: the first N pictures only.
+    labels: YOLO's label files, likewise. refine: feed each mask back with its box. zoom: every
+    box in a crop of its own, so many times its side (stages.SegmentZoomed): slower, and far better for
+    small objects. polygons: COCO masks as polygons instead of run lengths, just as exact. limit: the
+    first N pictures only.
     """
     if data == "shapes":
         data = str(boxes_of_shapes(limit or 20, out / "shapes"))
     model = load_sam(sam, device, dtype)
-    pipeline = GroundTruthBoxes() | Embed(model) | Segment(model)
+    if zoom and refine:
+        raise typer.BadParameter("masks of --zoom cannot be fed back: --zoom or --refine")
+    segment = SegmentZoomed(model, context=zoom) if zoom else Embed(model) | Segment(model)
+    pipeline = GroundTruthBoxes() | segment
     pipeline = pipeline | Refine(model) if refine else pipeline
     if Path(data).is_dir():
         labels = labels or labels_folder(Path(data))

@@ -71,7 +71,7 @@ def main(
         raise typer.BadParameter("--refine feeds masks back with their boxes; proposals have none")
     if zoom and (classless or refine):
         raise typer.BadParameter(
-            "--zoom is for boxes, and its masks cannot be fed back: see --refine"
+            "--zoom is for boxes, and its masks cannot be fed back: no --refine"
         )
     if classless:
         find = Proposals(model, pred_iou_thresh=0.0, stability_score_thresh=0.0)

@@ -15,7 +15,7 @@ from samkit.data import lvis, shapes
 from samkit.evaluation import format_summary
 from samkit.metrics import MaskAP
 from samkit.metrics.paper import LVIS_INSTANCE_SEGMENTATION
-from samkit.stages import BoxesFromFile, Embed, GroundTruthBoxes, Refine, Segment
+from samkit.stages import BoxesFromFile, Embed, GroundTruthBoxes, Refine, Segment, SegmentZoomed
 
 
 def main(
@@ -23,6 +23,7 @@ def main(
     data: str = "shapes",
     boxes: str = "gt",
     refine: bool = False,
+    zoom: float | None = None,
     limit: int | None = None,
     out: Path = Path("runs/instance_seg_lvis"),
     device: str = "auto",
@@ -34,6 +35,7 @@ def main(
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5).
     boxes: gt (true boxes) or a results FILE.json. refine: feed each mask back with its box.
+    zoom: every box in a crop of its own, so many times its side (stages.SegmentZoomed).
     store: a folder that keeps image embeddings, for the next run.
     """
     model = load_sam(sam, device, dtype)
@@ -42,7 +44,10 @@ def main(
     prompts = GroundTruthBoxes() if boxes == "gt" else BoxesFromFile(boxes)
     if isinstance(prompts, BoxesFromFile):
         prompts.check(dataset.ids)
-    pipeline = prompts | Embed(model) | Segment(model)
+    if zoom and refine:
+        raise typer.BadParameter("masks of --zoom cannot be fed back: --zoom or --refine")
+    segment = SegmentZoomed(model, context=zoom) if zoom else Embed(model) | Segment(model)
+    pipeline = prompts | segment
     pipeline = pipeline | Refine(model) if refine else pipeline
     metric = MaskAP(lvis=data != "shapes")
     paper = LVIS_INSTANCE_SEGMENTATION["SAM"]

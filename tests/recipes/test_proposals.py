@@ -169,9 +169,11 @@ def boxes(tmp_path: Path) -> Path:
 ADDED = ("segmentation", "area", "area_before", "predicted_iou")
 
 
-@pytest.mark.parametrize("polygons", [False, True])
-def test_masks_for_a_coco_file(boxes: Path, tmp_path: Path, polygons: bool) -> None:
-    boxes_to_masks.main(data=str(boxes), out=tmp_path / "out", polygons=polygons)
+@pytest.mark.parametrize(("polygons", "zoom"), [(False, None), (True, 1.5)])
+def test_masks_for_a_coco_file(
+    boxes: Path, tmp_path: Path, polygons: bool, zoom: float | None
+) -> None:
+    boxes_to_masks.main(data=str(boxes), out=tmp_path / "out", polygons=polygons, zoom=zoom)
     before = json.loads(boxes.read_text())
     after = json.loads((tmp_path / "out" / "instances_shapes_masks.json").read_text())
     pairs = list(zip(before.pop("annotations"), after.pop("annotations"), strict=True))
