@@ -27,7 +27,8 @@ class SegmentCrops(Stage):
 
     crop_n_layers: layers of crops; layer i has 2**i a side, so 1 looks 5 times in all and 2 21 times.
     crop_overlap_ratio: how far crops of the first layer overlap, as a share of the shorter side.
-    edge: how near to a crop's edge a mask ends there, as a share of the crop's longer side.
+    edge: how near to its crop's edge a mask is taken to end there, as a share of the crop's longer side; a
+        token of `tiny` is .0625 of it.
     several: all masks are kept, not the best alone, each with its score, those of one prompt together;
         `NonMaxSuppression` behind it takes away those that several crops found.
 
@@ -39,7 +40,7 @@ class SegmentCrops(Stage):
     _: KW_ONLY
     crop_n_layers: int = 1
     crop_overlap_ratio: float = 512 / 1500
-    edge: float = 0.03
+    edge: float = 0.06
     several: bool = False
 
     reads = ("image", "embedding", "prompts")
