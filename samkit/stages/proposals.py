@@ -15,12 +15,10 @@ from samkit.ops.regions import cut, stability
 from samkit.ops.upscale import regions
 from samkit.pipeline import Stage
 from samkit.sam.family import SamModel
+from samkit.stages.encode_crops import CROPS_AT_ONCE
 from samkit.stages.proposals_candidates import Candidates
 from samkit.stages.proposals_settings import check
 from samkit.types import Frame, ImageEmbedding, Masks, Prompts, Sample
-
-# Crops of one picture that are encoded together, so that their embeddings don't pile up.
-CROPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, repr=False)

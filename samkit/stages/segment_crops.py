@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from samkit.ops.grids import Box, crop_boxes, cut_off
 from samkit.pipeline import Stage
 from samkit.sam.family import SamModel
+from samkit.stages.encode_crops import CROPS_AT_ONCE, encode_crops
 from samkit.stages.segment import Segment, num_parts
 from samkit.types import ImageEmbedding, Masks, Prompts, Sample
-
-# Crops of one picture that are encoded together, so that their embeddings don't pile up.
-CROPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,13 +63,12 @@ class SegmentCrops(Stage):
         if len(anywhere):
             for start in range(0, len(crops), CROPS_AT_ONCE):
                 some = crops[start : start + CROPS_AT_ONCE]
-                parts = [sample.image[y0:y1, x0:x1] for x0, y0, x1, y1 in some]
-                for embedding, box in zip(self.sam.encode(parts), some, strict=True):
-                    frame = embedding.frame.cropped_from(size, *box[:2])
-                    placed = ImageEmbedding(embedding.tensors, frame)
-                    masks = self._asked(sample, placed, sample.prompts[anywhere], box)
+                for embedding, box in zip(
+                    encode_crops(self.sam, sample.image, some), some, strict=True
+                ):
+                    masks = self._asked(sample, embedding, sample.prompts[anywhere], box)
                     masks = masks.replace(prompt_index=anywhere[masks.prompt_index])
-                    edge = max(1.0, self.edge * max(embedding.frame.original_size))
+                    edge = max(1.0, self.edge * max(embedding.frame.crop_size))
                     found.append(masks[~cut_off(masks.boxes(), box, size, edge)])
         masks = Masks.concat(found)
         return masks[self._chosen(masks)]

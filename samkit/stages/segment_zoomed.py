@@ -9,11 +9,10 @@ from numpy.typing import ArrayLike
 from samkit.ops.grids import Box
 from samkit.pipeline import Stage
 from samkit.sam.family import SamModel
+from samkit.stages.encode_crops import CROPS_AT_ONCE, encode_crops
 from samkit.stages.segment import Segment
-from samkit.types import Frame, ImageEmbedding, Masks, Prompts, Sample
+from samkit.types import Frame, Masks, Prompts, Sample
 
-# Crops of one picture that are encoded together, so that their embeddings don't pile up.
-CROPS_AT_ONCE = 8
 # Pixels of a crop's side at least: fewer show nothing to compare the object with.
 LEAST_SIDE = 24
 
@@ -62,19 +61,14 @@ class SegmentZoomed(Stage):
         found = []
         for start in range(0, len(crops), CROPS_AT_ONCE):
             some = crops[start : start + CROPS_AT_ONCE]
-            embeddings = self.sam.encode([sample.image[y0:y1, x0:x1] for x0, y0, x1, y1 in some])
             asked = [
-                sample.replace(
-                    embedding=ImageEmbedding(
-                        embedding.tensors, embedding.frame.cropped_from(size, *box[:2])
-                    ),
-                    prompts=prompts[row],
-                    masks=None,
-                )
-                for row, (embedding, box) in enumerate(zip(embeddings, some, strict=True), start)
+                sample.replace(embedding=embedding, prompts=prompts[row], masks=None)
+                for row, embedding in enumerate(encode_crops(self.sam, sample.image, some), start)
             ]
             found += [
-                done.masks.with_run_lengths() for done in Segment(self.sam)(asked) if done.masks
+                done.masks.with_run_lengths()
+                for done in Segment(self.sam)(asked)
+                if done.masks is not None
             ]
         masks = Masks.concat([part.replace(frame=whole) for part in found])
         boxes = np.array(crops, dtype=np.float32)
