@@ -77,6 +77,10 @@ def main(
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')
     if phrases and not is_pictures(data):
         raise typer.BadParameter(f"{data} has its own phrases; say yours of pictures (--data)")
+    if crops and route == "detect":
+        raise typer.BadParameter(
+            "--crops is for the routes prompt and rank: a detector's boxes say where"
+        )
     model, words = load_sam(sam, device, dtype), None
     if route == "prompt":
         model = stages.text_sam(model, words := load_text_prompt(prompt))

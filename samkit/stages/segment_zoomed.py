@@ -90,7 +90,8 @@ class MaskBoxes(Stage):
 
     def _prompts(self, sample: Sample) -> Prompts:
         assert sample.masks is not None, "the pipeline checks what a stage reads"
-        masks = sample.masks[sample.masks.areas() > 0]
+        masks = sample.masks.with_run_lengths()  # once, for areas and boxes
+        masks = masks[masks.areas() > 0]
         boxes = masks.boxes()
         boxes[:, 2:] += 1  # behind the last pixel, as boxes of prompts end
         return Prompts.from_boxes(boxes, class_ids=masks.class_ids)

@@ -80,6 +80,8 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
     found = json.loads((out / "three/masks/scene.json").read_text())["masks"]
     assert sorted(m["phrase"] for m in found) == ["a bar"] * 3 + ["a red disc"] * 3
     assert len({m["score"] for m in found}) == 6
+    with pytest.raises(typer.BadParameter, match="--crops is for the routes prompt and rank"):
+        recipe("text_to_mask").main(route="detect", crops=1)
     with pytest.raises(typer.BadParameter, match="say what to look for"):
         main(data=str(path), out=out)
     with pytest.raises(typer.BadParameter, match="shapes has its own phrases"):
