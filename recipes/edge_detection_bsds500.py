@@ -28,7 +28,7 @@ from samkit.metrics.boundary_plot import plot_curves
 from samkit.metrics.paper import BSDS500_EDGES
 from samkit.ops.edges import region_boundaries
 from samkit.pipeline import Pipeline, Stage
-from samkit.stages import Edges, EdgesFromFiles, Embed, Proposals
+from samkit.stages import EdgesFromFiles, find_edges
 
 
 def main(
@@ -41,6 +41,7 @@ def main(
     device: str = "auto",
     dtype: str = "float32",
     workers: int = 1,
+    zoom: float | None = None,
     guided: float | None = None,
     save_images: int = 6,
 ) -> None:
@@ -48,8 +49,8 @@ def main(
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or the folder of BSDS500.
     maps: a folder with IMAGE_ID.png for every picture, evaluated in a SAM's place.
-    workers: processes for the evaluation. guided: see stages.Edges; the paper has no such filter, .03
-    suits tiny. save_images: pictures in the sheet.
+    workers: processes for the evaluation. zoom, guided: see stages.find_edges; the paper has neither, 1.5
+    and .02 suit tiny. save_images: pictures in the sheet.
     Beside rows.jsonl and summary.json `out` gets maps/, curve.png and sheet.png.
     """
     dataset = shapes(limit or 10) if data == "shapes" else bsds500(data, split).limit(limit)
@@ -57,9 +58,13 @@ def main(
     metric = BoundaryF(eight_bit=True, workers=workers)
     folder = maps or out / "maps"
     folder.mkdir(parents=True, exist_ok=True)
+    if maps:
+        edges: Stage = EdgesFromFiles(maps)
+    else:
+        edges = find_edges(load_sam(sam, device, dtype), zoom=zoom, guided=guided)
     summary = evaluate(
         dataset,
-        truth | (EdgesFromFiles(maps) if maps else find_edges(sam, device, dtype, guided)),
+        truth | edges,
         metric,
         out=out,
         paper=BSDS500_EDGES["SAM"],
@@ -74,20 +79,6 @@ def main(
     plot_curves({str(maps or sam): curve}, out / "curve.png", dataset.name)
     sheet(dataset.limit(save_images), truth, folder).save(out / "sheet.png")
     print(f"edge maps in {folder}, plots in {out / 'curve.png'} and {out / 'sheet.png'}")
-
-
-def find_edges(sam: str, device: str, dtype: str, guided: float | None = None) -> Stage:
-    """Pictures to edges as the paper describes it: no filter by quality, no crops, NMS at .7."""
-    model = load_sam(sam, device, dtype)
-    proposals = Proposals(
-        model,
-        points_per_side=16,
-        pred_iou_thresh=0,
-        stability_score_thresh=0,
-        box_nms_thresh=0.7,
-        keep_logits=True,
-    )
-    return Embed(model) | proposals | Edges(guided=guided)
 
 
 @dataclass(frozen=True, repr=False)

@@ -31,9 +31,11 @@ from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.pipeline import Stage
 from samkit.stages import (
+    AverageScores,
     Embed,
     GuidedFilter,
     MaskBoxes,
+    NonMaxSuppression,
     Proposals,
     RankByQuality,
     SegmentZoomed,
@@ -48,6 +50,7 @@ def main(
     points_per_side: int | None = None,
     crops: int = 0,
     zoom: float | None = None,
+    looks: int = 2,
     guided: float | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -59,11 +62,19 @@ def main(
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, or an LVIS folder or JSON (v1 or v0.5);
     of a folder with several, val. method: sam, or segments of a classical algorithm as a baseline.
     points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. crops: layers of
-    crops. zoom: the 1000 are looked at once more, each in a crop so many times the side of its box
-    (stages.SegmentZoomed), 1.5 suits tiny. guided: radius with which outlines follow the picture
+    crops. zoom: every mask is asked for again in a crop so many times the side of its box
+    (stages.SegmentZoomed), 1.5 suits tiny, and its predicted IoU is averaged; looks: how often. guided: radius with which outlines follow the picture
     (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these. out: default
     runs/object_proposals_lvis/METHOD.
     """
+    if looks < 1:
+        raise typer.BadParameter(
+            f"--looks is 1 or more, got {looks}; without --zoom there are none"
+        )
+    if method != "sam" and (points_per_side is not None or crops or zoom or guided):
+        raise typer.BadParameter(
+            f"--points-per-side, --crops, --zoom and --guided are a SAM's; leave out --method {method}"
+        )
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
         model = load_sam(sam, device, dtype)
@@ -77,9 +88,13 @@ def main(
             crop_n_layers=crops,
             crop_nms_thresh=0.9,
         )
-        pipeline = find | RankByQuality() | Top(1000)
         if zoom:
-            pipeline = pipeline | MaskBoxes() | SegmentZoomed(model, context=zoom)
+            closer = MaskBoxes() | SegmentZoomed(model, context=zoom, shared=True)
+            for _ in range(looks):
+                find = find | closer | AverageScores() | NonMaxSuppression(0.75)
+        else:
+            find = find | RankByQuality()
+        pipeline = find | Top(1000)
         pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     else:
         pipeline = Felzenszwalb() | Top(1000)

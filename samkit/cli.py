@@ -125,9 +125,13 @@ def edges(
         "edges.png"
     ),
     points_per_side: Annotated[int, typer.Option(help="Grid points along each side.")] = 16,
+    zoom: Annotated[
+        float | None,
+        typer.Option(help="Every mask once more in a crop; 1.5 suits tiny, none is the paper."),
+    ] = None,
     guided: Annotated[
         float | None,
-        typer.Option(help="Outlines follow the picture; .03 suits tiny, none is the paper."),
+        typer.Option(help="Outlines follow the picture; .02 suits tiny, none is the paper."),
     ] = None,
     sam: Annotated[str, typer.Option(help="tiny, vit_b, vit_l, vit_h, or a file.")] = "tiny",
     device: str = "auto",
@@ -138,19 +142,12 @@ def edges(
     The map has the picture's size and one channel of 8 bits, white for the strongest edge.
     """
     from samkit.data.edge_maps import write_edge_map
-    from samkit.stages import Edges, Proposals
+    from samkit.stages import find_edges
 
     try:
         sample = Sample.open(picture).loaded()
         model = load_sam(sam, device, dtype)
-        proposals = Proposals(
-            model,
-            points_per_side=points_per_side,
-            pred_iou_thresh=0,
-            stability_score_thresh=0,
-            keep_logits=True,
-        )
-        [answer] = (Embed(model) | proposals | Edges(guided=guided))([sample])
+        [answer] = find_edges(model, points_per_side, zoom, guided)([sample])
         assert answer.edges is not None and answer.masks is not None
         write_edge_map(answer.edges, out)
     except (ValueError, OSError) as error:

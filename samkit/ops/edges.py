@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import thin
 
+from samkit.ops.grids import Box, Size
+
 Border = Literal["replicate", "zeros"]
 Side = Literal["inner", "outer", "both"]
 Interpolation = Literal["linear", "nearest"]
@@ -49,6 +51,19 @@ def outlines(
     if side == "both":
         return grown & ~kept
     return masks & ~kept if side == "inner" else grown & ~masks
+
+
+def inside(crop: Box, size: Size, depth: int) -> torch.Tensor:
+    """(h, w) bool of a crop of a picture (height, width): what is not within `depth` of the crop's sides.
+
+    Sides that are the picture's own do not count.
+    """
+    x0, y0, x1, y1 = crop
+    within = torch.zeros(y1 - y0, x1 - x0, dtype=torch.bool)
+    top, left = (depth if start > 0 else 0 for start in (y0, x0))
+    bottom, right = (depth if end < most else 0 for end, most in zip((y1, x1), size, strict=True))
+    within[top : y1 - y0 - bottom, left : x1 - x0 - right] = True
+    return within
 
 
 def region_boundaries(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:

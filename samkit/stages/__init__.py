@@ -8,11 +8,12 @@ from samkit.stages.detect_text import DetectText
 from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
 from samkit.stages.filter import Filter
+from samkit.stages.find_edges import find_edges
 from samkit.stages.guided_filter import GuidedFilter
 from samkit.stages.merge import Merge
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
-from samkit.stages.rank import NonMaxSuppression, RankByQuality, Top
+from samkit.stages.rank import AverageScores, NonMaxSuppression, RankByQuality, Top
 from samkit.stages.rank_by_text import RankByText
 from samkit.stages.segment import Embed, Refine, Segment
 from samkit.stages.segment_crops import SegmentCrops
@@ -24,6 +25,7 @@ from samkit.stages.yolo_text import YoloText
 from samkit.stages.zero_shot import ZeroShot
 
 __all__ = [
+    "AverageScores",
     "BoxesFromFile",
     "CenterPoint",
     "Clicks",
@@ -53,5 +55,6 @@ __all__ = [
     "Yolo",
     "YoloText",
     "ZeroShot",
+    "find_edges",
     "text_sam",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from samkit.ops import edges as edge_ops
 from samkit.ops import guided as guided_ops
+from samkit.ops.grids import Box
 from samkit.ops.masks import upscale_logits
 from samkit.pipeline import Stage
 from samkit.types import Masks, Sample
@@ -62,8 +63,9 @@ class Edges(Stage):
 
     Defaults are by these reasons, never by a score on BSDS500's test pictures.
 
-    A few masks are worked on at a time, so memory does not grow with their number. No masks give
-    zeros. Raises ValueError for settings that are none of these and for masks without logits.
+    Masks that were found in crops (`Proposals` with crop layers, `SegmentZoomed`) have their edges there,
+    as fine as the crop is small. A few masks are worked on at a time, so memory does not grow with
+    their number. No masks give zeros. Raises ValueError for settings that are none of these and for masks without logits.
 
     >>> Edges(sigma=2.0)
     Edges(sigma=2.0)
@@ -104,47 +106,50 @@ class Edges(Stage):
         if len(masks) and masks.logits is None:
             raise ValueError(
                 f"sample {sample.id!r}: Edges reads logits, but its masks hold only run lengths; "
-                "use Proposals(sam, keep_logits=True), or put Edges straight behind Segment"
+                "use keep_logits=True (Proposals, SegmentZoomed), or put Edges straight behind Segment"
             )
-        strongest, down, right = self._strongest(sample, masks)
-        edges, angle = edge_ops.smooth(strongest, down, right, self.sigma)
+        slope, down, right = self._strongest(sample, masks)
+        edges, angle = edge_ops.smooth(slope, down, right, self.sigma)
         # Scaled after the smoothing, which lowers peaks: the strongest edge of an image is 1.
         return edge_ops.suppress(edge_ops.normalise(edges), angle, self.interpolation)
 
-    def _strongest(self, sample: Sample, masks: Masks) -> tuple[NDArray[np.float32], ...]:
-        """The largest slope of all masks at each pixel of the image, and that slope's two parts."""
-        frame = masks.frame
-        height, width = frame.original_size
-        x0, y0, x1, y1 = frame.crop_box or (0, 0, width, height)
+    def _strongest(self, sample: Sample, masks: Masks) -> NDArray[np.float32]:
+        """(3, H, W): the largest slope of all masks at each pixel, and that slope's two parts."""
+        height, width = masks.frame.original_size
         device = None if masks.logits is None else masks.logits.device
-        best = torch.zeros((3, *frame.crop_size), device=device)
-        pixels = max(frame.model_size**2, height * width)
-        step = max(1, PIXELS_AT_ONCE // pixels)
-        guide = None
-        if self.guided is not None:
-            picture = sample.image[y0:y1, x0:x1]
-            radius = self.guided * max(picture.shape[:2])
-            guide = guided_ops.guide(picture, radius, GUIDED_EPS, best.device)
-        for start in range(0, len(masks), step):
-            some = masks[start : start + step]
-            maps = self._probabilities(some)
-            if guide is None:
-                binary = some.binary()
-            else:
-                maps = guided_ops.follow(guide, maps)
-                binary = np.zeros((len(some), height, width), dtype=bool)
-                binary[:, y0:y1, x0:x1] = (maps > 0.5).cpu().numpy()
-            down, right = edge_ops.sobel(maps, self.kernel_size, self.border)
-            outline = self._outlines(binary)[:, y0:y1, x0:x1].to(best.device)
-            slope = torch.hypot(down, right) * outline
-            values, first = slope.max(dim=0)
-            parts = torch.stack(
-                [values, *(part.gather(0, first[None])[0] for part in (down, right))]
-            )
-            best = torch.where(values > best[0], parts, best)
-        whole = np.zeros((3, height, width), dtype=np.float32)
-        whole[:, y0:y1, x0:x1] = best.cpu().numpy()
-        return tuple(whole)
+        best = torch.zeros((3, height, width), device=device)
+        for part in masks.by_crop():
+            x0, y0, x1, y1 = part.frame.crop_box or (0, 0, width, height)
+            here = best[:, y0:y1, x0:x1]
+            guide = None
+            if self.guided is not None:
+                radius = self.guided * max(height, width)
+                guide = guided_ops.guide(
+                    sample.image[y0:y1, x0:x1], radius, GUIDED_EPS, best.device
+                )
+            step = max(1, PIXELS_AT_ONCE // max(part.frame.model_size**2, here[0].numel()))
+            for start in range(0, len(part), step):
+                slopes = self._slopes(part[start : start + step], guide, (x0, y0, x1, y1))
+                values, first = slopes[0].max(dim=0)
+                strongest = slopes.gather(1, first.expand(3, 1, -1, -1))[:, 0]
+                here.copy_(torch.where(values > here[0], strongest, here))
+        return best.cpu().numpy()
+
+    def _slopes(self, masks: Masks, guide: guided_ops.Guide | None, crop: Box) -> torch.Tensor:
+        """(3, n, *crop size): each mask's slope along its outline, 0 elsewhere; down; to the right."""
+        x0, y0, x1, y1 = crop
+        maps = self._probabilities(masks)
+        if guide is None:
+            binary = masks.binary()[:, y0:y1, x0:x1]
+        else:
+            maps = guided_ops.follow(guide, maps)
+            binary = (maps > 0.5).cpu().numpy()
+        down, right = edge_ops.sobel(maps, self.kernel_size, self.border)
+        slope = torch.hypot(down, right) * self._outlines(binary).to(maps.device)
+        if self.border == "zeros":  # they lie outside the picture, not outside a crop of it
+            inner = edge_ops.inside(crop, masks.frame.original_size, self.kernel_size // 2)
+            slope = slope * inner.to(slope.device)
+        return torch.stack([slope, down, right])
 
     def _probabilities(self, masks: Masks) -> torch.Tensor:
         assert masks.logits is not None
@@ -154,7 +159,7 @@ class Edges(Stage):
         return full.sigmoid() if self.resize == "logits" else full
 
     def _outlines(self, binary: NDArray[np.bool_]) -> torch.Tensor:
-        """(n, H, W) bool, at the size of the whole image."""
+        """(n, h, w) bool, along the outlines of masks of that size."""
         if not self.holes:
             binary = edge_ops.fill_holes(binary)
         return edge_ops.outlines(torch.from_numpy(binary), self.side, self.width, self.border)

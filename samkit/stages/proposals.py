@@ -49,7 +49,8 @@ class Proposals(Stage):
     drop_small_masks: with min_mask_region_area, drops a mask all of whose parts are smaller; the
         official code keeps the largest part.
 
-    keep_logits: hands on the low-resolution logits beside the run lengths, 256 KB a mask.
+    keep_logits: hands on the low-resolution logits beside the run lengths, 256 KB a mask; those found in
+        crops lie in their crop (`Masks.by_crop`).
     progress: called as progress(points done, points in all) after every batch of a call.
 
     The masks are held as run lengths, in the order of the official generator, with their stability,

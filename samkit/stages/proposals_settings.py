@@ -33,11 +33,6 @@ def check(stage: "Proposals") -> None:
             "drop_small_masks drops masks smaller than min_mask_region_area; give that too, "
             "the paper's is 100"
         )
-    if stage.keep_logits and stage.crop_n_layers:
-        raise ValueError(
-            "logits of crops lie in frames of their own, and masks of one picture have one frame; "
-            "give keep_logits or crop_n_layers, not both"
-        )
     if stage.point_grids is not None:
         _check_grids(stage.point_grids, stage.crop_n_layers + 1)
 

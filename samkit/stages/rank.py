@@ -104,3 +104,25 @@ class RankByQuality(Stage):
             raise ValueError(f"sample {sample.id!r} has no masks to rank")
         quality = (masks.predicted_iou + masks.stability_score) / 2
         return sample.replace(masks=masks.replace(scores=np.nan_to_num(quality, nan=0.0)))
+
+
+@dataclass(frozen=True, repr=False)
+class AverageScores(Stage):
+    """Scores become the mean of what they were and the predicted IoU.
+
+    For masks that were asked for twice, `Proposals(sam) | MaskBoxes() | SegmentZoomed(sam)`: the score is
+    the first look's predicted IoU, and two estimates are surer than one. The order of masks stays.
+    """
+
+    reads = ("masks",)
+    writes = ("masks",)
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [self._averaged(sample) for sample in samples]
+
+    def _averaged(self, sample: Sample) -> Sample:
+        masks = sample.masks
+        if masks is None:
+            raise ValueError(f"sample {sample.id!r} has no masks to rank")
+        mean = (masks.scores + np.nan_to_num(masks.predicted_iou, nan=0.0)) / 2
+        return sample.replace(masks=masks.replace(scores=mean))

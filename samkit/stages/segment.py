@@ -87,6 +87,11 @@ class Refine(Stage):
                     f"sample {sample.id}: Refine feeds logits back, but its masks hold only run "
                     "lengths; put Refine straight behind Segment"
                 )
+            if masks.lie_in_crops:
+                raise ValueError(
+                    f"sample {sample.id}: Refine asks the whole picture, but its masks' logits lie in "
+                    "crops; put it straight behind Segment"
+                )
             prompts = _prompts(sample)[masks.prompt_index]
             asked.append(prompts.replace(masks=tuple(masks.logits)))
         answers = self.sam.decode([_embedding(s) for s in samples], asked, self.multimask_output)

@@ -31,7 +31,8 @@ class Masks:
     are made on demand, a chunk at a time. Every array is N long:
 
     frame: how the model's square lies in the image.
-    logits: (N, h, w) low-resolution logits, above 0 inside; None once gone.
+    logits: (N, h, w) low-resolution logits, above 0 inside; None once gone. They lie in `frame`, or
+        where `crop_boxes` are given each in its crop (`by_crop`).
     run_lengths: N COCO run lengths at the image's size; None until they are made.
     predicted_iou: (N,) the model's own estimate of each mask's IoU. It is not a probability.
     prompt_index: (N,) which prompt each mask answers.
@@ -128,13 +129,41 @@ class Masks:
                 merged[name] = np.concatenate(values)
         return cls(frame=parts[0].frame, **merged)
 
+    @property
+    def lie_in_crops(self) -> bool:
+        """Whether any mask was found in a crop of its own, other than what `frame` shows."""
+        if self.crop_boxes is None:
+            return False
+        height, width = self.frame.original_size
+        return bool((self.crop_boxes != (self.frame.crop_box or (0, 0, width, height))).any())
+
+    def by_crop(self) -> Iterator["Masks"]:
+        """The masks of each crop together, in that crop's own frame: where their logits lie.
+
+        Run lengths stay those of the whole image. Masks that were found in no crops are one group.
+        """
+        if not self.lie_in_crops:
+            yield self
+            return
+        assert self.crop_boxes is not None, "they lie in some"
+        crops, which = np.unique(self.crop_boxes, axis=0, return_inverse=True)
+        for number, crop in enumerate(crops):
+            x0, y0, x1, y1 = (int(end) for end in crop)
+            own = Frame.fit((y1 - y0, x1 - x0), self.frame.model_size)
+            frame = own.cropped_from(self.frame.original_size, x0, y0)
+            yield self[np.flatnonzero(which.flatten() == number)].replace(frame=frame)
+
     def full_logits(self) -> Iterator[torch.Tensor]:
         """Chunks (n, *crop size) of float32 logits at the size of the image, or of its crop.
 
-        Raises ValueError once the logits are gone.
+        Raises ValueError once the logits are gone, and for those of several crops.
         """
         if self.logits is None:
             raise ValueError("these masks hold no logits any more, only run lengths")
+        if self.lie_in_crops:
+            raise ValueError(
+                "logits of crops have sizes of their own; take them by Masks.by_crop()"
+            )
         height, width = self.frame.crop_size
         per_mask = max(self.frame.model_size**2, height * width)
         step = max(1, PIXELS_AT_ONCE // per_mask)
@@ -145,6 +174,15 @@ class Masks:
                 self.frame.resized_size,
                 self.frame.crop_size,
             )
+
+    def _logits_in_frame(self) -> torch.Tensor:
+        if self.logits is None:
+            raise ValueError("these masks hold no logits any more, only run lengths")
+        if self.lie_in_crops:
+            raise ValueError(
+                "logits of crops have sizes of their own; take them by Masks.by_crop()"
+            )
+        return self.logits
 
     def binary_chunks(self) -> Iterator[NDArray[np.bool_]]:
         """Chunks (n, H, W) of bool pixels at the original image's size, in order."""
@@ -173,12 +211,12 @@ class Masks:
         """N COCO run lengths, {"size": [height, width], "counts": str}."""
         if self.run_lengths is not None:
             return list(self.run_lengths)
-        assert self.logits is not None, "masks hold run lengths or logits"
+        logits = self._logits_in_frame()
         frame, size = self.frame, self.frame.original_size
         left, top = frame.crop_box[:2] if frame.crop_box is not None else (0, 0)
         found = []
         for region in upscale.exact_regions(
-            self.logits, frame.model_size, frame.resized_size, frame.crop_size
+            logits, frame.model_size, frame.resized_size, frame.crop_size
         ):
             mask = cut(replace(region, left=region.left + left, top=region.top + top), size)
             found.append(rle.empty(*size) if mask is None else mask.run_lengths)

@@ -56,7 +56,7 @@ def test_the_authors_maps(test_data: Path, tmp_path: Path) -> None:
 def test_beside_sobel_and_canny(test_data: Path, tmp_path: Path) -> None:
     options = ["--data", test_data / "bsds500", "--limit", 1, "--out", tmp_path]
     text = run("benchmarks/classical_edges.py", *options)
-    for name in ("Sobel", "Canny_1", "Canny_2", "tiny_guided"):
+    for name in ("Sobel", "Canny_1", "Canny_2", "tiny_guided", "tiny_zoomed"):
         assert summary(tmp_path / name)["metrics"]["ODS"] > 0.3
     assert "paper, SAM" in text and (tmp_path / "curves.png").is_file()
 
@@ -70,13 +70,16 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     edges = read_edge_map(tmp_path / "e.png")
     assert edges.shape == (60, 90) and edges.max() == 1 and "edges of" in done.output
-    done = CliRunner().invoke(app, [*call, "--points-per-side", "4", "--guided", "0.05"])
-    assert done.exit_code == 0, done.output
-    guided = read_edge_map(tmp_path / "e.png")
     outline = np.zeros((60, 90), bool)
     outline[14:46, 24:66] = True
     outline[17:43, 27:63] = False
-    assert (guided > 0.6)[outline].sum() > 0.9 * (guided > 0.6).sum() > 80
-    assert (guided != edges).any()
+    before = [edges]
+    for more in (["--guided", "0.05"], ["--guided", "0.05", "--zoom", "1.5"]):
+        done = CliRunner().invoke(app, [*call, "--points-per-side", "4", *more])
+        assert done.exit_code == 0, done.output
+        led = read_edge_map(tmp_path / "e.png")
+        assert (led > 0.6)[outline].sum() > 0.9 * (led > 0.6).sum() > 80, more
+        assert all((led != one).any() for one in before)
+        before.append(led)
     done = CliRunner().invoke(app, ["edges", str(tmp_path / "none.png")])
     assert done.exit_code == 2 and "no picture at" in done.output

@@ -41,10 +41,15 @@ def test_what_the_paper_has_not_is_told(tmp_path: Path) -> None:
     assert second["metrics"]["proposals"] > first["metrics"]["proposals"]
     assert "crop_n_layers=1" in second["run"]["pipeline"]
     assert second["run"]["pipeline"].endswith("Top(1000) | GuidedFilter(radius=0.5)")
-    object_proposals_lvis.main(limit=1, points_per_side=4, zoom=1.5, out=tmp_path / "zoomed")
+    object_proposals_lvis.main(limit=1, points_per_side=3, zoom=1.5, out=tmp_path / "zoomed")
     third = summary(tmp_path / "zoomed")
-    assert " | Top(1000) | MaskBoxes() | SegmentZoomed(" in third["run"]["pipeline"]
-    assert third["metrics"]["proposals"] == first["metrics"]["proposals"]
+    assert third["run"]["pipeline"].count(" | MaskBoxes() | SegmentZoomed(") == 2
+    assert third["run"]["pipeline"].endswith(
+        "AverageScores() | NonMaxSuppression(0.75) | Top(1000)"
+    )
+    assert 0 < third["metrics"]["proposals"] <= first["metrics"]["proposals"]
+    with pytest.raises(typer.BadParameter, match="are a SAM's"):
+        object_proposals_lvis.main(method="felzenszwalb", zoom=1.5, out=tmp_path / "refused")
 
 
 def test_proposals_on_lvis(test_data: Path, tmp_path: Path) -> None:

@@ -169,6 +169,32 @@ def test_a_crops_masks_lie_where_the_crop_does() -> None:
     )
 
 
+def test_masks_of_several_crops_lie_in_their_own() -> None:
+    """Two crops with a ring each, of which one ends where its crop does: no edge along that side."""
+    frame = Frame.fit((100, 200), MODEL)
+    crops = [[10, 20, 106, 84], [104, 36, 200, 100]]
+    cut = left_of(40)  # ends at column 40 of its crop, and where the crop begins
+    masks = Masks(
+        frame,
+        logits=torch.tensor(np.stack([disc(), cut]), dtype=torch.float32),
+        crop_boxes=np.array(crops, np.float32),
+    )
+    run_lengths = [run for part in masks.by_crop() for run in part.rle()]
+    whole = Sample(1, np.zeros((100, 200, 3), np.uint8), masks=masks)
+    for given in (whole, whole.replace(masks=masks.replace(run_lengths=tuple(run_lengths)))):
+        for border in ("replicate", "zeros"):
+            [answer] = Edges(border=border, sigma=0.0)([given])
+            ring, alone = answer.edges[20:84, 10:103], edges_of(disc(), sigma=0.0)[:, :93]
+            np.testing.assert_allclose(ring / ring.max(), alone, atol=1e-5)
+            line = answer.edges[40:98, 107:]
+            assert (line.argmax(axis=1) + 3 == line.argmax(axis=1)[0] + 3).all()
+            assert abs(line.argmax(axis=1)[0] + 3 - 39.5) <= 1 and (line > 0.2).sum() == len(line)
+            assert not answer.edges[:19].any() and not answer.edges[36:98, 103:106].any()
+    for use in (lambda: next(masks.full_logits()), masks.rle, masks.binary):
+        with pytest.raises(ValueError, match=r"Masks.by_crop"):
+            use()
+
+
 def test_it_obeys_the_laws() -> None:
     pixel = sample(disc(), size=(1, 1)).replace(id="pixel")
     samples = [sample(disc(), left_of(30)), pixel, sample().replace(id="none")]

@@ -47,10 +47,11 @@ def masks_of(stage: Proposals, samples: list[Sample]) -> list[Masks]:
     [
         {"points_per_side": 3, **LOOSE},
         {"points_per_side": 3, "keep_logits": True, **ALL},
+        {"points_per_side": 2, "keep_logits": True, "crop_n_layers": 1, **ALL},
         {"points_per_side": 2, "min_mask_region_area": 20, **CROPS, **LOOSE},
         {"points_per_side": 0},
     ],
-    ids=["plain", "logits", "crops", "no points"],
+    ids=["plain", "logits", "logits of crops", "crops", "no points"],
 )
 def test_the_laws(sam: Sam, settings: dict[str, Any]) -> None:
     samples = example_samples()
@@ -127,12 +128,17 @@ def test_each_mask_tells_its_point_and_crop(sam: Sam, embedded: list[Sample]) ->
 
 
 def test_logits_are_those_of_the_masks(sam: Sam, embedded: list[Sample]) -> None:
-    for masks in masks_of(Proposals(sam, points_per_side=4, keep_logits=True, **ALL), embedded):
-        assert masks.logits is not None and len(masks.logits) == len(masks)
-        from_logits = masks.replace(run_lengths=None)
-        apart, total = pixels_apart(from_logits, masks)
-        assert apart <= 1e-4 * total
-        assert (masks.areas() > 0).all()
+    for layers in (0, 1):
+        find = Proposals(sam, points_per_side=4, keep_logits=True, crop_n_layers=layers, **ALL)
+        for masks in masks_of(find, embedded):
+            assert masks.logits is not None and len(masks.logits) == len(masks)
+            parts = list(masks.by_crop())
+            assert sum(map(len, parts)) == len(masks)
+            assert masks.lie_in_crops == (len(np.unique(masks.crop_boxes, axis=0)) > 1)
+            for part in parts:
+                apart, total = pixels_apart(part.replace(run_lengths=None), part)
+                assert apart <= 1e-4 * total
+            assert (masks.areas() > 0).all()
 
 
 def test_coverage_drops_what_fills_the_picture(sam: Sam, embedded: list[Sample]) -> None:
@@ -233,7 +239,6 @@ def test_logits_that_are_no_numbers(settings: dict[str, Any]) -> None:
         ({"stability_score_offset": -1.0}, "stability_score_offset is at least 0"),
         ({"crop_n_points_downscale_factor": 0}, "downscale_factor is at least 1"),
         ({"drop_small_masks": True}, "min_mask_region_area"),
-        ({"keep_logits": True, "crop_n_layers": 1}, "not both"),
         (
             {"points_per_side": None, "point_grids": [np.zeros((1, 2))], "crop_n_layers": 1},
             "2 in all; got 1",
