@@ -29,10 +29,11 @@ from samkit.data import lvis, shapes
 from samkit.evaluation import format_summary
 from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
-from samkit.pipeline import Stage
+from samkit.pipeline import Pipeline, Stage
 from samkit.stages import (
     AverageScores,
     Embed,
+    FavourLarge,
     GuidedFilter,
     MaskBoxes,
     NonMaxSuppression,
@@ -51,6 +52,7 @@ def main(
     crops: int = 0,
     zoom: float | None = None,
     looks: int = 2,
+    large: float = 0.0,
     guided: float | None = None,
     limit: int | None = None,
     out: Path | None = None,
@@ -63,17 +65,19 @@ def main(
     of a folder with several, val. method: sam, or segments of a classical algorithm as a baseline.
     points_per_side: 64 as in the paper; on shapes 16 where not given, to be quick. crops: layers of
     crops. zoom: every mask is asked for again in a crop so many times the side of its box
-    (stages.SegmentZoomed), 1.5 suits tiny, and its predicted IoU is averaged; looks: how often. guided: radius with which outlines follow the picture
-    (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these. out: default
+    (stages.SegmentZoomed), 1.5 suits tiny, and its predicted IoUs are averaged; looks: how often. large:
+    what a mask's rank gains by its size (stages.FavourLarge), .03 suits tiny. guided: radius with which
+    outlines follow the picture (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these. out: default
     runs/object_proposals_lvis/METHOD.
     """
     if looks < 1:
         raise typer.BadParameter(
             f"--looks is 1 or more, got {looks}; without --zoom there are none"
         )
-    if method != "sam" and (points_per_side is not None or crops or zoom or guided):
+    if method != "sam" and (points_per_side is not None or crops or zoom or large or guided):
         raise typer.BadParameter(
-            f"--points-per-side, --crops, --zoom and --guided are a SAM's; leave out --method {method}"
+            f"--method {method} asks no SAM, so leave out --points-per-side, --crops, --zoom, --large and "
+            "--guided"
         )
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
@@ -88,12 +92,14 @@ def main(
             crop_n_layers=crops,
             crop_nms_thresh=0.9,
         )
+        favour: Stage = FavourLarge(large) if large else Pipeline()
         if zoom:
             closer = MaskBoxes() | SegmentZoomed(model, context=zoom, shared=True)
-            for _ in range(looks):
+            for _ in range(looks - 1):
                 find = find | closer | AverageScores() | NonMaxSuppression(0.75)
+            find = find | closer | AverageScores() | favour | NonMaxSuppression(0.75)
         else:
-            find = find | RankByQuality()
+            find = find | RankByQuality() | favour
         pipeline = find | Top(1000)
         pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     else:

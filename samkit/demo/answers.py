@@ -13,7 +13,7 @@ from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
 from samkit.data.picture_size import picture_size
 from samkit.ops.images import read_image
-from samkit.pipeline import Stage
+from samkit.pipeline import Pipeline, Stage
 from samkit.sam.model import Sam
 from samkit.stages import (
     DetectText,
@@ -23,6 +23,7 @@ from samkit.stages import (
     RankByQuality,
     RankByText,
     Segment,
+    SegmentCrops,
     TextPrompt,
     Top,
     text_sam,
@@ -178,10 +179,11 @@ class Answers:
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
+        # A small model sees small things in crops alone.
+        look = SegmentCrops(self._reader, crop_n_layers=2) if self.weak else Segment(self._reader)
         # Anew where the encoder was taught to read; else the embedding is there.
-        own = self._reader.image_encoder is not self.sam.image_encoder
-        find = ask | Segment(self._reader)
-        return Embed(self._reader) | find if own else find, sample
+        again = Embed(self._reader) if self._reader.taught else Pipeline()
+        return again | ask | look, sample
 
 
 def clicked(question: Question) -> Prompts:

@@ -29,8 +29,10 @@ class Sam(nn.Module):
     """Segment Anything: images to embeddings once, prompts to masks as often as you like.
 
     Tensors have the official names. Stateless: safe to call from several threads. `name` identifies
-    model, weights, dtype and backend; `load_sam` sets it.
+    model, weights, dtype and backend; `load_sam` sets it. `taught` is what its embeddings are marked with.
     """
+
+    taught = ""
 
     def __init__(self, config: SamConfig, name: str = "unnamed") -> None:
         super().__init__()
@@ -89,7 +91,7 @@ class Sam(nn.Module):
             ]
             pixels = torch.stack([pixels for pixels, _ in inputs]).to(self.device, encoder_dtype)
             for tensor, (_, frame) in zip(self.image_encoder(pixels), inputs, strict=True):
-                embeddings.append(ImageEmbedding({"image_embedding": tensor}, frame))
+                embeddings.append(ImageEmbedding({"image_embedding": tensor}, frame, self.taught))
         return embeddings
 
     def decode(
@@ -104,8 +106,8 @@ class Sam(nn.Module):
         none included. Returns one `Masks` per image: three masks a prompt (one where multimask_output
         is False), prompt after prompt, as low-resolution logits with their predicted IoU.
 
-        Raises ValueError for unequal lengths, for mask prompts or embeddings of a wrong size, and for
-        a prompt that lies wholly outside its image (the rule is in `samkit.sam.decoding`).
+        Raises ValueError for unequal lengths, for mask prompts or embeddings of a wrong size, for image
+        embeddings of a SAM whose encoder was taught otherwise, and for a prompt that lies wholly outside its image (the rule is in `samkit.sam.decoding`).
         """
         per_prompt = self.config.num_mask_tokens - 1 if multimask_output else 1
         side, device, dtype = self.config.low_res_size, self.device, self.dtype
@@ -141,6 +143,13 @@ class Sam(nn.Module):
             raise ValueError(
                 f"{len(embeddings)} embeddings but {len(prompts)} prompts: give one each"
             )
+        for embedding in embeddings:
+            if embedding.taught != self.taught:
+                raise ValueError(
+                    f"{self.name} cannot read this image embedding, which is of "
+                    f"{f'the encoder of {embedding.taught}' if embedding.taught else 'the plain encoder'}: "
+                    "give Embed the SAM that Segment has"
+                )
         frames = [embedding.frame for embedding in embeddings]
         refuse_outside(frames, prompts)
         self._check(prompts)

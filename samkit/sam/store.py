@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,4 +112,5 @@ class StoredSam:
         except (OSError, DamagedFileError):
             return None
         self.files.was_used(key)
-        return embedding
+        # The key has the SAM's name, so the file holds what this very SAM made.
+        return replace(embedding, taught=getattr(self.sam, "taught", ""))

@@ -13,7 +13,7 @@ from samkit.stages.guided_filter import GuidedFilter
 from samkit.stages.merge import Merge
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
-from samkit.stages.rank import AverageScores, NonMaxSuppression, RankByQuality, Top
+from samkit.stages.rank import AverageScores, FavourLarge, NonMaxSuppression, RankByQuality, Top
 from samkit.stages.rank_by_text import RankByText
 from samkit.stages.segment import Embed, Refine, Segment
 from samkit.stages.segment_crops import SegmentCrops
@@ -35,6 +35,7 @@ __all__ = [
     "Edges",
     "EdgesFromFiles",
     "Embed",
+    "FavourLarge",
     "Filter",
     "Grid",
     "GroundTruthBoxes",

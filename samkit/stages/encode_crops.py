@@ -1,6 +1,7 @@
 """Parts of a picture as a SAM sees them by themselves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,6 @@ def encode_crops(
     """
     embeddings = sam.encode([image[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes])
     return [
-        ImageEmbedding(e.tensors, e.frame.cropped_from(image.shape[:2], x0, y0))
+        replace(e, frame=e.frame.cropped_from(image.shape[:2], x0, y0))
         for e, (x0, y0, _, _) in zip(embeddings, boxes, strict=True)
     ]

@@ -126,3 +126,31 @@ class AverageScores(Stage):
             raise ValueError(f"sample {sample.id!r} has no masks to rank")
         mean = (masks.scores + np.nan_to_num(masks.predicted_iou, nan=0.0)) / 2
         return sample.replace(masks=masks.replace(scores=mean))
+
+
+@dataclass(frozen=True, repr=False)
+class FavourLarge(Stage):
+    """Scores gain `weight` for each e-fold of a mask's area in pixels.
+
+    Of a grid's masks most are small, and their number alone crowds the few large ones out of a cut such
+    as `Top(1000)`. The order of masks stays. Raises ValueError for a weight that is no number.
+    """
+
+    weight: float = 0.03
+
+    reads = ("masks",)
+    writes = ("masks",)
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.weight):
+            raise ValueError(f"weight is a number, got {self.weight}")
+
+    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
+        return [self._weighed(sample) for sample in samples]
+
+    def _weighed(self, sample: Sample) -> Sample:
+        masks = sample.masks
+        if masks is None:
+            raise ValueError(f"sample {sample.id!r} has no masks to rank")
+        gain = self.weight * np.log(np.maximum(masks.areas(), 1))
+        return sample.replace(masks=masks.replace(scores=masks.scores + gain.astype(np.float32)))

@@ -127,6 +127,7 @@ def text_sam(sam: Sam, projection: TextProjection | None = None) -> Sam:
         if projection.encoder:
             change = _without(ENCODER, projection.encoder)
             reader._modules["image_encoder"] = with_change(sam.image_encoder, change)
+            reader.taught = projection.name
     except (RuntimeError, KeyError) as error:
         raise ValueError(
             f"what {projection.name} changes is of {projection.sam_name}, not of {sam.name}"

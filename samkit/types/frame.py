@@ -70,10 +70,13 @@ class ImageEmbedding:
     """What a SAM knows of one image: named tensors, without a batch dimension, and their frame.
 
     SAM itself has one, "image_embedding" of shape (channels, side / 16, side / 16).
+    taught: what taught the SAM's image encoder anew, a text prompt's name; "" where nothing did. Such a
+        SAM and the plain one cannot read each other's embeddings, though nothing in the shapes tells.
     """
 
     tensors: Mapping[str, torch.Tensor]
     frame: Frame
+    taught: str = ""
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self.tensors[name]

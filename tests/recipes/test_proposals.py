@@ -41,14 +41,16 @@ def test_what_the_paper_has_not_is_told(tmp_path: Path) -> None:
     assert second["metrics"]["proposals"] > first["metrics"]["proposals"]
     assert "crop_n_layers=1" in second["run"]["pipeline"]
     assert second["run"]["pipeline"].endswith("Top(1000) | GuidedFilter(radius=0.5)")
-    object_proposals_lvis.main(limit=1, points_per_side=3, zoom=1.5, out=tmp_path / "zoomed")
+    object_proposals_lvis.main(
+        limit=1, points_per_side=3, zoom=1.5, large=0.03, out=tmp_path / "zoomed"
+    )
     third = summary(tmp_path / "zoomed")
     assert third["run"]["pipeline"].count(" | MaskBoxes() | SegmentZoomed(") == 2
     assert third["run"]["pipeline"].endswith(
-        "AverageScores() | NonMaxSuppression(0.75) | Top(1000)"
+        "AverageScores() | FavourLarge() | NonMaxSuppression(0.75) | Top(1000)"
     )
     assert 0 < third["metrics"]["proposals"] <= first["metrics"]["proposals"]
-    with pytest.raises(typer.BadParameter, match="are a SAM's"):
+    with pytest.raises(typer.BadParameter, match="asks no SAM"):
         object_proposals_lvis.main(method="felzenszwalb", zoom=1.5, out=tmp_path / "refused")
 
 

@@ -10,6 +10,7 @@ from samkit.ops.zoom import crop_around, shared_crop_around
 from samkit.stages import (
     AverageScores,
     Embed,
+    FavourLarge,
     GroundTruthBoxes,
     MaskBoxes,
     Refine,
@@ -143,6 +144,17 @@ def test_a_second_look_counts_as_much_as_the_first() -> None:
     [sample] = AverageScores()([Sample(0, np.zeros((4, 4, 3), np.uint8), masks=masks)])
     assert sample.masks.scores.tolist() == [0.75, 0.5, 0.125]
     np.testing.assert_array_equal(sample.masks.predicted_iou, masks.predicted_iou)
+
+
+def test_a_masks_size_may_count() -> None:
+    pixels = np.zeros((3, 20, 20), dtype=bool)
+    pixels[0, :2, :2] = pixels[1, :10, :10] = True
+    sample = Sample(0, np.zeros((20, 20, 3), np.uint8), masks=Masks.from_binary(pixels, [0.5] * 3))
+    [found] = FavourLarge(0.1)([sample])
+    expected = 0.5 + 0.1 * np.log([4, 100, 1])
+    np.testing.assert_allclose(found.masks.scores, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="weight is a number"):
+        FavourLarge(float("nan"))
 
 
 def test_what_cannot_be_zoomed_in_on_is_refused(sam, boxed) -> None:

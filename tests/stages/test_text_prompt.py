@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from samkit import Prompts, load_sam
+from samkit import Prompts, Sample, load_sam, stored
 from samkit.clip.projection import (
     DECODER,
     ENCODER,
@@ -16,7 +16,7 @@ from samkit.clip.projection import (
     save_text_prompt,
 )
 from samkit.sam.low_rank import low_rank_change, with_change
-from samkit.stages import Embed, Segment, TextPrompt, Top, text_sam
+from samkit.stages import Embed, Segment, SegmentCrops, TextPrompt, Top, text_sam
 from samkit.stages.segment import num_parts
 from samkit.testing import check_stage, example_samples
 from tests.clip_models import small_clip
@@ -203,6 +203,16 @@ def test_an_encoder_that_was_taught_along_is_kept_as_its_change(sam, tmp_path: P
         torch.testing.assert_close(tensor, taught.state_dict()[name], atol=1e-4, rtol=1e-3)
     assert reader.mask_decoder is sam.mask_decoder
     assert all(torch.equal(tensor, before[name]) for name, tensor in sam.state_dict().items())
+    image, box = np.zeros((40, 60, 3), np.uint8), Prompts.from_boxes([[5, 5, 30, 30]])
+    keeper = stored(reader, tmp_path / "store")
+    for first, second in ((sam, reader), (reader, sam), (keeper, sam)):
+        [own] = (Embed(first) | Segment(first))([Sample(0, image, prompts=box)])
+        assert len(own.masks) == 1
+        with pytest.raises(ValueError, match="give Embed the SAM that Segment has"):
+            (Embed(first) | Segment(second))([Sample(0, image, prompts=box)])
+    assert keeper.encode([image])[0].taught == kept.name  # read back this time
+    with pytest.raises(ValueError, match="give Embed the SAM"):
+        (Embed(sam) | SegmentCrops(reader))([Sample(0, image, prompts=box)])
     kept.encoder[ENCODER + "none.change"] = torch.zeros(1)
     with pytest.raises(ValueError, match="changes is of tiny-"):
         text_sam(sam, kept)
