@@ -54,6 +54,7 @@ def main(
     quality: float | None = None,
     guided: float | None = None,
     crops: int = 0,
+    zoom: float | None = None,
     unseen: bool = False,
     limit: int | None = None,
     store: Path | None = None,
@@ -70,7 +71,8 @@ def main(
     32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its
     predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
     1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). crops:
-    layers of crops that are looked at as well. unseen: of shapes only phrases whose class and colour no
+    layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a
+    crop so many times their side (SegmentZoomed); 1.5 suits tiny. unseen: of shapes only phrases whose class and colour no
     text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
@@ -81,6 +83,11 @@ def main(
         raise typer.BadParameter(
             "--crops is for the routes prompt and rank: a detector's boxes say where"
         )
+    if zoom and route == "prompt":
+        raise typer.BadParameter(
+            "--zoom is for the routes rank and detect, whose boxes say where to look; --crops is for "
+            "the route prompt"
+        )
     model, words = load_sam(sam, device, dtype), None
     if route == "prompt":
         model = stages.text_sam(model, words := load_text_prompt(prompt))
@@ -90,7 +97,10 @@ def main(
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
-        find: Stage = boxes | embed | stages.Segment(model) | crisp
+        closer = (
+            stages.SegmentZoomed(model, context=zoom) if zoom else embed | stages.Segment(model)
+        )
+        find: Stage = boxes | closer | crisp
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
@@ -106,7 +116,11 @@ def main(
                 shown["crops"] = (Crop(context, bool(masked), masked_attention),)
             shown |= {} if quality is None else {"quality": quality}
             rank = stages.RankByText(looker, phrases, each="phrase", **shown)
-            find = embed | everything | crisp | rank
+            closer = Pipeline()
+            if zoom:
+                again = stages.SegmentZoomed(model, context=zoom, shared=True)
+                closer = stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
+            find = embed | everything | closer | crisp | rank
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
         chosen = find | stages.Filter(min_score=threshold) | stages.Top(top, per="class")

@@ -45,6 +45,14 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     recipe("text_to_mask").main(route=route, limit=1, crops=1, out=tmp_path / "crops", **few)
     closer = json.loads((tmp_path / "crops/summary.json").read_text())["run"]["pipeline"]
     assert ("SegmentCrops(" if route == "prompt" else "crop_n_layers=1") in closer
+    if route == "prompt":
+        with pytest.raises(typer.BadParameter, match="--zoom is for the routes rank and detect"):
+            recipe("text_to_mask").main(route=route, zoom=1.5)
+        return
+    recipe("text_to_mask").main(route=route, limit=1, zoom=1.5, out=tmp_path / "zoomed", **few)
+    zoomed = json.loads((tmp_path / "zoomed/summary.json").read_text())
+    assert "MaskBoxes() | SegmentZoomed(" in zoomed["run"]["pipeline"] and not zoomed["errors"]
+    assert zoomed["metrics"]["mIoU"] != summary["metrics"]["mIoU"]
 
 
 def test_unseen_phrases_are_some_of_all() -> None:
