@@ -68,8 +68,8 @@ def main(
     crops. zoom: every mask is asked for again in a crop so many times the side of its box
     (stages.SegmentZoomed), 1.5 suits tiny, and its predicted IoUs are averaged; looks: how often. large:
     what a mask's rank gains by its size (stages.FavourLarge), .03 suits tiny. guided: radius with which
-    outlines follow the picture (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these. out: default
-    runs/object_proposals_lvis/METHOD.
+    outlines follow the picture (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these.
+    out: default runs/object_proposals_lvis/METHOD.
     """
     if looks < 1:
         raise typer.BadParameter(

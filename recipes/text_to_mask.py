@@ -72,8 +72,8 @@ def main(
     predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
     1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). crops:
     layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a
-    crop so many times their side (SegmentZoomed); 1.5 suits tiny. unseen: of shapes only phrases whose class and colour no
-    text model saw together. store: keeps embeddings.
+    crop so many times their side (SegmentZoomed); 1.5 suits tiny. unseen: of shapes only phrases whose
+    class and colour no text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')

@@ -107,7 +107,8 @@ class Sam(nn.Module):
         is False), prompt after prompt, as low-resolution logits with their predicted IoU.
 
         Raises ValueError for unequal lengths, for mask prompts or embeddings of a wrong size, for image
-        embeddings of a SAM whose encoder was taught otherwise, and for a prompt that lies wholly outside its image (the rule is in `samkit.sam.decoding`).
+        embeddings of a SAM whose encoder was taught otherwise, and for a prompt that lies wholly outside
+        its image (the rule is in `samkit.sam.decoding`).
         """
         per_prompt = self.config.num_mask_tokens - 1 if multimask_output else 1
         side, device, dtype = self.config.low_res_size, self.device, self.dtype

@@ -65,7 +65,8 @@ class Edges(Stage):
 
     Masks that were found in crops (`Proposals` with crop layers, `SegmentZoomed`) have their edges there,
     as fine as the crop is small. A few masks are worked on at a time, so memory does not grow with
-    their number. No masks give zeros. Raises ValueError for settings that are none of these and for masks without logits.
+    their number. No masks give zeros. Raises ValueError for settings that are none of these and for
+    masks without logits.
 
     >>> Edges(sigma=2.0)
     Edges(sigma=2.0)
@@ -127,7 +128,9 @@ class Edges(Stage):
                 guide = guided_ops.guide(
                     sample.image[y0:y1, x0:x1], radius, GUIDED_EPS, best.device
                 )
-            step = max(1, PIXELS_AT_ONCE // max(part.frame.model_size**2, here[0].numel()))
+            # Masks as they are cut lie in the whole picture; led by it, in their crop.
+            pixels = height * width if guide is None else here[0].numel()
+            step = max(1, PIXELS_AT_ONCE // max(part.frame.model_size**2, pixels))
             for start in range(0, len(part), step):
                 slopes = self._slopes(part[start : start + step], guide, (x0, y0, x1, y1))
                 values, first = slopes[0].max(dim=0)

@@ -47,7 +47,7 @@ def test_what_the_paper_has_not_is_told(tmp_path: Path) -> None:
     third = summary(tmp_path / "zoomed")
     assert third["run"]["pipeline"].count(" | MaskBoxes() | SegmentZoomed(") == 2
     assert third["run"]["pipeline"].endswith(
-        "AverageScores() | FavourLarge() | NonMaxSuppression(0.75) | Top(1000)"
+        "AverageScores() | FavourLarge(0.03) | NonMaxSuppression(0.75) | Top(1000)"
     )
     assert 0 < third["metrics"]["proposals"] <= first["metrics"]["proposals"]
     with pytest.raises(typer.BadParameter, match="asks no SAM"):
