@@ -5,7 +5,7 @@ instead, before any decoding: a detector's weak or doubled boxes then cost nothi
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from samkit.ops.nms import non_max_suppression
 from samkit.pipeline import Stage
 from samkit.stages.rows import Field, Rows, act_on, boxes_of, keep, scores_of
-from samkit.types import Sample
+from samkit.types import Masks, Sample
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,14 +96,11 @@ class RankByQuality(Stage):
     writes = ("masks",)
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [self._ranked(sample) for sample in samples]
+        return [_ranked(sample, self._scores) for sample in samples]
 
-    def _ranked(self, sample: Sample) -> Sample:
-        masks = sample.masks
-        if masks is None:
-            raise ValueError(f"sample {sample.id!r} has no masks to rank")
-        quality = (masks.predicted_iou + masks.stability_score) / 2
-        return sample.replace(masks=masks.replace(scores=np.nan_to_num(quality, nan=0.0)))
+    def _scores(self, masks: Masks) -> NDArray[np.float32]:
+        mean = (masks.predicted_iou + masks.stability_score) / 2
+        return np.asarray(np.nan_to_num(mean, nan=0.0), dtype=np.float32)
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,14 +115,11 @@ class AverageScores(Stage):
     writes = ("masks",)
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [self._averaged(sample) for sample in samples]
+        return [_ranked(sample, self._scores) for sample in samples]
 
-    def _averaged(self, sample: Sample) -> Sample:
-        masks = sample.masks
-        if masks is None:
-            raise ValueError(f"sample {sample.id!r} has no masks to rank")
+    def _scores(self, masks: Masks) -> NDArray[np.float32]:
         mean = (masks.scores + np.nan_to_num(masks.predicted_iou, nan=0.0)) / 2
-        return sample.replace(masks=masks.replace(scores=mean))
+        return np.asarray(mean, dtype=np.float32)
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,11 +140,15 @@ class FavourLarge(Stage):
             raise ValueError(f"weight is a number, got {self.weight}")
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [self._weighed(sample) for sample in samples]
+        return [_ranked(sample, self._scores) for sample in samples]
 
-    def _weighed(self, sample: Sample) -> Sample:
-        masks = sample.masks
-        if masks is None:
-            raise ValueError(f"sample {sample.id!r} has no masks to rank")
+    def _scores(self, masks: Masks) -> NDArray[np.float32]:
         gain = self.weight * np.log(np.maximum(masks.areas(), 1))
-        return sample.replace(masks=masks.replace(scores=masks.scores + gain.astype(np.float32)))
+        return masks.scores + gain.astype(np.float32)
+
+
+def _ranked(sample: Sample, scores: Callable[[Masks], NDArray[np.float32]]) -> Sample:
+    """The sample, its masks in their order with other scores."""
+    if sample.masks is None:
+        raise ValueError(f"sample {sample.id!r} has no masks to rank")
+    return sample.replace(masks=sample.masks.replace(scores=scores(sample.masks)))
