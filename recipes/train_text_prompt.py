@@ -25,10 +25,17 @@ import typer
 
 from samkit import load_sam
 from samkit.clip import load_clip
-from samkit.clip.projection import DECODER, ENCODER, TextProjection, save_text_prompt
+from samkit.clip.projection import (
+    DECODER,
+    ENCODER,
+    TextProjection,
+    load_text_prompt,
+    save_text_prompt,
+)
 from samkit.data import shapes
 from samkit.sam.low_rank import low_rank_change
 from samkit.sam.model import Sam
+from samkit.stages import TextPrompt, text_sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.captions import bridge
 from samkit.training.data import Feed, Mixture
@@ -36,10 +43,11 @@ from samkit.training.simulate import Simulation
 from samkit.training.sources import SeenShapes, mixture
 from samkit.training.state import load_parts, save_parts
 from samkit.training.step import Loss
-from samkit.training.text import Pool, gap, image_embeddings, some_masks, text_backward
+from samkit.training.text import Pool, gap, image_embeddings, move, some_masks, text_backward
 
 # Evaluations count seeds from 0; SAM and CLIP are trained on others than this.
 TRAINING_SEED = 7_200_000
+MOVED_BY = 40  # batches of which both CLIPs' embeddings are compared
 Which = Literal["projection", "decoder", "all"]
 
 
@@ -65,6 +73,8 @@ def main(
     learning_rate: float = 1e-3,
     rank: int = 48,
     paired: int = 300,
+    start: str | None = None,
+    start_clip: str | None = None,
     device: str = "auto",
     seed: int = 0,
 ) -> None:
@@ -80,15 +90,21 @@ def main(
     masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
     paper. least_share: of the picture; smaller masks are dropped. rank: of the thin matrices as which
     the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
-    pictures tell where pictures of a text lie.
+    pictures tell where pictures of a text lie. start: a text prompt to go on from, tiny or a file;
+    start_clip: the CLIP that it reads, where that is another.
     """
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    model, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)
-    channels = model.config.channels
-    projection = TextProjection(looker.width, channels, tokens, 256, looker.name, model.name)
-    projection.to(model.device)
-    before, taught = copy.deepcopy(model.image_encoder), choose(model, train_what)
+    original, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)
+    if start is None:
+        width, channels = looker.width, original.config.channels
+        projection = TextProjection(width, channels, tokens, 256, looker.name, original.name)
+    else:
+        projection, reader = load_text_prompt(start), load_clip(start_clip or clip, None, device)
+        TextPrompt(reader, projection=projection)  # which refuses one of another CLIP
+    projection.to(original.device).requires_grad_(True)
+    model = text_sam(copy.deepcopy(original), projection)
+    taught = choose(model, train_what)
     simulation = Simulation(corrections=corrections, extra_rounds=0)
     how = NO_AUGMENTATION if pool else Augmentation(paste=0)
     augmentation = replace(how, zoom=(how.zoom[0], zoom), flip=0.5)
@@ -98,6 +114,8 @@ def main(
     made_up = SeenShapes(TRAINING_SEED, feed.image_size)
     sources = mixture(data, feed.image_size, seed) if data else Mixture([made_up], [1.0], [False])
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
+    if start_clip is not None:
+        move(projection, reader, looker, (batches(n)[0] for n in range(MOVED_BY)))
     parameters = [
         {"params": list(projection.parameters()), "lr": learning_rate},
         {"params": taught, "lr": learning_rate / 4},
@@ -141,7 +159,7 @@ def main(
         tensors = model.mask_decoder.state_dict()
         projection.decoder = {DECODER + n: t.detach().cpu() for n, t in tensors.items()}
     if train_what == "all":
-        change = low_rank_change(before, model.image_encoder, rank)
+        change = low_rank_change(original.image_encoder, model.image_encoder, rank)
         projection.encoder = {ENCODER + name: tensor for name, tensor in change.items()}
     save_text_prompt(projection, out / "text_prompt.safetensors")
 
@@ -149,8 +167,9 @@ def main(
 def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
     """What of the SAM is taught; the rest is frozen."""
     sam.requires_grad_(False)
-    part = {"decoder": sam.mask_decoder, "all": sam}.get(train_what)
-    return [] if part is None else list(part.requires_grad_(True).parameters())
+    parts = [] if train_what == "projection" else [sam.mask_decoder]
+    parts += [sam.image_encoder] if train_what == "all" else []
+    return [parameter for part in parts for parameter in part.requires_grad_(True).parameters()]
 
 
 if __name__ == "__main__":

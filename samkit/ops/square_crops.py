@@ -15,18 +15,23 @@ class Crop:
     """How an object is cut out.
 
     context: side of the square as a multiple of the longer side of the object's box, 1 or more.
-    masked: whether pixels outside the object's mask become black.
+    masked: whether pixels outside the object's mask become black, or dim.
     masked_attention: whether CLIP's output token sees only the mask's patches in the last layer (paper,
         app. D.5), which open_clip's VisionTransformers can.
+    outside: the share of their brightness that pixels outside keep where masked. The paper's is 0; a dim
+        surrounding shows besides whether the mask ends where its object does.
 
-    Raises ValueError for a context below 1.
+    Raises ValueError for a context below 1, and a share outside 0..1.
     """
 
     context: float = 1.5
     masked: bool = False
     masked_attention: bool = False
+    outside: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.outside <= 1:
+            raise ValueError(f"outside is a share of brightness, from 0 to 1: {self.outside}")
         if not self.context >= 1:
             raise ValueError(f"context widens the object's box, so it is 1 or more: {self.context}")
 
@@ -37,19 +42,22 @@ def square_crop(
     side: int | None,
     context: float = 1.0,
     mask: NDArray[np.bool_] | None = None,
+    outside: float = 0.0,
 ) -> NDArray[np.uint8]:
     """The square around a box, resized to (side, side, 3) uint8; black where the picture ends.
 
     image: (H, W, 3) uint8 RGB. box: xyxy pixels, its end behind the last one. context: side of the
-    square as a multiple of the box's longer side. mask: (H, W) bool; pixels outside become black.
-    side: None leaves the square at its size in the picture.
+    square as a multiple of the box's longer side. mask: (H, W) bool; pixels outside keep
+    this share of their brightness, 0 being black. side: None leaves the square at its size in the picture.
 
     >>> square_crop(np.full((8, 20, 3), 9, np.uint8), [2, 1, 6, 3], side=16, context=2).shape
     (16, 16, 3)
     """
     square = _cut(image, box, context)
     if mask is not None:
-        square = square * _cut(mask, box, context)[..., None]
+        inside = _cut(mask, box, context)[..., None]
+        dim = np.rint(square * outside).astype(np.uint8) if outside else np.uint8(0)
+        square = np.where(inside, square, dim)
     if side is None:
         return square
     resized = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC)

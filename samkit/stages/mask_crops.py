@@ -31,7 +31,8 @@ def mask_crops(
     boxes[:, 2:] += 1  # boxes of masks name the last pixel, crops end behind it
     for box, one in zip(boxes, run_lengths, strict=True):
         pixels = rle.decode([one])[0] if crop.masked or crop.masked_attention else None
-        cut = square_crop(image, box, side, crop.context, pixels if crop.masked else None)
+        alone = pixels if crop.masked else None
+        cut = square_crop(image, box, side, crop.context, alone, crop.outside)
         inside = None
         if crop.masked_attention:
             assert pixels is not None

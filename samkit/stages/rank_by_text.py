@@ -1,4 +1,4 @@
-"""Text to masks by proposals: CLIP looks at a crop of each mask and tells which phrase it shows."""
+"""CLIP looks at a crop of each mask and tells which phrase it shows, or how well its own."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -28,7 +28,8 @@ class RankByText(Stage):
         `phrases`. Class ids are places among them.
     each: "mask" gives every mask its best phrase: open-vocabulary labels for everything mode.
         "phrase" gives every phrase all masks, phrase after phrase, held as run lengths; behind it
-        `Top(k, per="class")` finds the k best masks of each phrase, which may share a mask.
+        `Top(k, per="class")` finds the k best masks of each phrase, which may share a mask. "own" leaves
+        each mask the phrase that its class names, and scores that: behind `TextPrompt | Segment`.
     scores: "similarity" is the dot product of the embeddings, -1 to 1; "probability" the softmax over
         the sample's phrases at the temperature that the CLIP was trained with.
     crops: how masks are cut out and looked at; the embeddings of several ways are averaged.
@@ -48,7 +49,7 @@ class RankByText(Stage):
     clip: Clip
     phrases: Sequence[str] | None = None
     _: KW_ONLY
-    each: Literal["mask", "phrase"] = "mask"
+    each: Literal["mask", "phrase", "own"] = "mask"
     scores: Literal["similarity", "probability"] = "similarity"
     quality: float = 0.0
     crops: tuple[Crop, ...] = (Crop(),)
@@ -56,8 +57,8 @@ class RankByText(Stage):
 
     def __post_init__(self) -> None:
         ask_for(self, self.phrases, ("image", "masks"), "masks")
-        if self.each not in ("mask", "phrase"):
-            raise ValueError(f'each is "mask" or "phrase", got {self.each!r}')
+        if self.each not in ("mask", "phrase", "own"):
+            raise ValueError(f'each is "mask", "phrase" or "own", got {self.each!r}')
         if self.scores not in ("similarity", "probability"):
             raise ValueError(f'scores is "similarity" or "probability", got {self.scores!r}')
         if not 0 <= self.quality < float("inf"):
@@ -117,6 +118,9 @@ class RankByText(Stage):
             pairs = masks.with_run_lengths()[np.tile(np.arange(count), phrases)]
             classes = np.repeat(np.arange(phrases), count)
             return pairs.replace(scores=values.T.flatten(), class_ids=classes)
+        if self.each == "own" and count:
+            classes = _classes(masks, phrases)
+            return masks.replace(scores=values[np.arange(count), classes])
         classes = table.argmax(axis=1) if count else np.zeros(0, dtype=np.int64)
         return masks.replace(scores=values[np.arange(count), classes], class_ids=classes)
 
@@ -134,6 +138,17 @@ class RankByText(Stage):
         logits = torch.from_numpy(table) / self.clip.temperature
         shares = logits.softmax(dim=1) * torch.from_numpy(table > NOTHING)
         return np.asarray(shares.numpy(), dtype=np.float32)
+
+
+def _classes(masks: Masks, phrases: int) -> NDArray[np.int64]:
+    """The masks' phrases, by their classes."""
+    classes = masks.class_ids
+    if classes is None or classes.min() < 0 or classes.max() >= phrases:
+        raise ValueError(
+            f'with each="own" the masks\' classes are places among the {phrases} phrases, as TextPrompt '
+            f"writes them; got {None if classes is None else sorted(set(classes.tolist()))}"
+        )
+    return classes
 
 
 def _masks(sample: Sample) -> Masks:

@@ -15,12 +15,11 @@ from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out, uni
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
 from samkit.ops.square_crops import square_crop
+from samkit.training.regression import ridge
 from samkit.types import Sample
 
 LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
 EASY_PIXELS = 300  # that many more at first
-# Of the regression of pictures on captions, for each pair: chosen on scenes of seed 8,100,000.
-RIDGE = 1e-4
 FORMS = ("a {}", "the {}", "{}", "a photo of a {}")
 # What a caption may say, and one answer more: nothing.
 ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEXTURES}
@@ -148,10 +147,8 @@ def bridge(
     if not crops:
         raise ValueError(f"no object covers {least_share:.2%} of its scene: give more scenes")
     shown, said = clip.images(crops), clip.texts(captions)
-    apart, wanted = said - said.mean(dim=0), shown - shown.mean(dim=0)
-    penalty = RIDGE * len(crops) * torch.eye(clip.width, device=said.device)
-    matrix = torch.linalg.solve(apart.T @ apart + penalty, apart.T @ wanted)
-    return {"bridge": matrix, "gap": shown.mean(dim=0) - said.mean(dim=0) @ matrix}
+    matrix, rest = ridge(said, shown)
+    return {"bridge": matrix, "gap": rest}
 
 
 def right(clip: Clip, scenes: Sequence[Sample], side: int) -> float:

@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from samkit.clip.model import Clip
+from samkit.clip.projection import TextProjection
 from samkit.ops.square_crops import covered_cells, square_crop
 from samkit.sam.decoding import Chunk
 from samkit.sam.model import Sam
 from samkit.sam.prompt_encoder import NOT_A_POINT
 from samkit.training.data import Feed, Mixture, make_batch
 from samkit.training.losses import IOU_WEIGHT, sam_loss, true_iou, upsampled
+from samkit.training.regression import ridge
 from samkit.training.simulate import FIRST_DRAWS, next_points
 from samkit.training.step import (
     MULTIMASK,
@@ -73,6 +75,28 @@ def gap(
     """(D,) from the mean embedding of texts to that of the batches' masks: they lie apart as a whole."""
     shown = torch.cat([image_embeddings(batch, clip, rng) for batch in batches])
     return shown.mean(dim=0) - clip.texts([text for text in texts if text.strip()]).mean(dim=0)
+
+
+def move(projection: TextProjection, old: Clip, new: Clip, batches: Iterable[Batch]) -> None:
+    """Makes a projection that read one CLIP's embeddings read another's, in place.
+
+    What the new one gives of the batches' masks is mapped to what the old one gave of the same crops, by
+    ridge regression, and the map goes into the first layer. Texts are to be bridged anew after it.
+    """
+    seen: list[list[torch.Tensor]] = [[], []]
+    for number, batch in enumerate(batches):
+        for clip, parts in zip((old, new), seen, strict=True):
+            parts.append(image_embeddings(batch, clip, np.random.default_rng(number)))
+    wanted, given = (torch.cat(parts) for parts in seen)
+    matrix, rest = ridge(given, wanted)
+    first, scale = projection.lin1, old.width**0.5  # by which `forward` scales what it is given
+    weight, bias = first.weight.data, first.bias.data
+    first.weight = torch.nn.Parameter(weight @ matrix.T.to(weight) * scale / new.width**0.5)
+    first.bias = torch.nn.Parameter(bias + weight @ rest.to(weight) * scale)
+    first.in_features = new.width
+    projection.gap = torch.zeros(new.width).to(weight)
+    projection.bridge = torch.eye(new.width).to(weight)
+    projection.clip_name = new.name
 
 
 def text_backward(

@@ -35,6 +35,15 @@ def test_a_mask_blackens_the_rest() -> None:
     np.testing.assert_array_equal(crop.any(axis=2), mask[6:14, 4:12])
 
 
+def test_a_mask_dims_the_rest() -> None:
+    mask = np.zeros((20, 30), dtype=bool)
+    mask[7:9, 5:8] = True
+    crop = square_crop(IMAGE, [4, 6, 12, 14], None, mask=mask, outside=0.25)
+    inside, pixels = mask[6:14, 4:12], IMAGE[6:14, 4:12]
+    np.testing.assert_array_equal(crop[inside], pixels[inside])
+    np.testing.assert_allclose(crop[~inside], pixels[~inside] / 4, atol=0.5)
+
+
 @pytest.mark.parametrize("box", [[0, 0, 0, 0], [3.2, 4.7, 3.4, 4.8], [0, 0, 1, 1]])
 def test_small_and_broken_boxes_give_a_picture(box) -> None:
     assert square_crop(IMAGE, box, 16).shape == (16, 16, 3)

@@ -170,6 +170,33 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     assert not torch.equal(one["image_embedding"], other["image_embedding"])
 
 
+def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
+    """The shipped one is begun with, its encoder and decoder too; another pair's only once moved."""
+    main = recipe("train_text_prompt").main
+    small = {"pool": 1, "images": 1, "prompts": 2, "device": "cpu", "out": tmp_path, "paired": 2}
+    main(steps=1, learning_rate=1e-9, start="tiny", **small)
+    before, after = load_text_prompt(), load_text_prompt(tmp_path / "text_prompt.safetensors")
+    torch.testing.assert_close(after.lin2.weight, before.lin2.weight, atol=1e-4, rtol=0)
+    for a, b in ((after.decoder, before.decoder), (after.encoder, before.encoder)):
+        assert a.keys() == b.keys()
+    for name in before.decoder:
+        torch.testing.assert_close(after.decoder[name], before.decoder[name], atol=2e-3, rtol=1e-3)
+    sam = load_sam("tiny", device="cpu")
+    picture = [example_samples()[0].image]
+    [a], [b] = (text_sam(sam, one).encode(picture) for one in (after, before))
+    difference = (a["image_embedding"] - b["image_embedding"]).abs().max()
+    assert difference < 0.02 * b["image_embedding"].abs().max()
+
+    pair = tmp_path / "pair"
+    recipe("train_clip").main(steps=1, out=pair, **SMALL_PAIR)
+    with pytest.raises(ValueError, match="train one for it"):
+        main(steps=1, start="tiny", clip=str(pair), **small)
+    small["out"] = tmp_path / "moved"
+    main(steps=1, start="tiny", start_clip="tiny", clip=str(pair), **small)
+    moved = load_text_prompt(tmp_path / "moved/text_prompt.safetensors")
+    assert moved.clip_name == load_clip(str(pair), device="cpu").name != before.clip_name
+
+
 @pytest.mark.slow
 def test_public_models_go_through_both_routes(tmp_path: Path) -> None:
     """An open_clip ViT-B-32 built without weights: shapes, batches, and the routes end to end."""

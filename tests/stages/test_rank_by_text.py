@@ -38,12 +38,13 @@ def test_the_laws(stage: RankByText) -> None:
 
 def test_scores_are_the_similarities_of_crops_and_texts() -> None:
     samples = [masked(sample) for sample in example_samples()[:2]]
-    ranked = RankByText(CLIP, PHRASES, crops=(Crop(1.5, masked=True),))(samples)
+    how = Crop(1.5, masked=True, outside=0.25)
+    ranked = RankByText(CLIP, PHRASES, crops=(how,))(samples)
     texts = CLIP.texts(PHRASES)
     for sample, answer in zip(samples, ranked, strict=True):
         truth = sample.annotations
         crops = [
-            square_crop(sample.image, box, 32, 1.5, mask)
+            square_crop(sample.image, box, 32, 1.5, mask, 0.25)
             for box, mask in zip(truth.boxes, truth.binary(), strict=True)
         ]
         table = (CLIP.images(crops) @ texts.T).numpy()
@@ -117,14 +118,37 @@ def test_phrases_of_their_own_change_nothing_for_the_others() -> None:
         s.replace(phrases=(PHRASES * 2)[i : i + n])
         for i, (s, n) in enumerate(zip(samples, numbers, strict=True))
     ]
-    for each in ("mask", "phrase"):
+    for each in ("mask", "phrase", "own"):
+        given = [with_own(sample) for sample in asked] if each == "own" else asked
         stage = RankByText(CLIP, each=each)
-        together, alone = stage(asked), [stage([sample])[0] for sample in asked]
+        together, alone = stage(given), [stage([sample])[0] for sample in given]
         for a, b in zip(together, alone, strict=True):
             assert a.masks.rle() == b.masks.rle()
             np.testing.assert_array_equal(a.masks.class_ids, b.masks.class_ids)
             np.testing.assert_allclose(a.masks.scores, b.masks.scores, atol=1e-6)
         assert len(together[1].masks) == 0  # nothing was asked
+
+
+def with_own(sample: Sample) -> Sample:
+    """Masks whose classes are the sample's phrases in turn."""
+    classes = np.arange(len(sample.masks)) % max(1, len(sample.phrases))
+    return sample.replace(masks=sample.masks.replace(class_ids=classes))
+
+
+def test_masks_with_a_phrase_of_their_own_keep_it() -> None:
+    sample = with_own(masked(example_samples()[0]).replace(phrases=PHRASES))
+    [table] = RankByText(CLIP, each="phrase", quality=0.5)([sample])
+    [own] = RankByText(CLIP, each="own", quality=0.5)([sample])
+    count = len(sample.masks)
+    expected = table.masks.scores.reshape(len(PHRASES), count)
+    np.testing.assert_array_equal(own.masks.class_ids, sample.masks.class_ids)
+    np.testing.assert_array_equal(
+        own.masks.scores, expected[sample.masks.class_ids, np.arange(count)]
+    )
+    for classes in (None, np.full(count, len(PHRASES))):
+        other = sample.replace(masks=sample.masks.replace(class_ids=classes))
+        with pytest.raises(ValueError, match="places among the 3 phrases, as TextPrompt writes"):
+            RankByText(CLIP, each="own")([other])
 
 
 def test_an_empty_mask_is_the_last_choice() -> None:
@@ -139,7 +163,7 @@ def test_an_empty_mask_is_the_last_choice() -> None:
 def test_settings_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match=r"write \['a dog'\]"):
         RankByText(CLIP, "a dog")
-    with pytest.raises(ValueError, match='each is "mask" or "phrase"'):
+    with pytest.raises(ValueError, match='each is "mask", "phrase" or "own"'):
         RankByText(CLIP, each="class")
     with pytest.raises(ValueError, match="scores is"):
         RankByText(CLIP, scores="logit")
@@ -147,6 +171,8 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         RankByText(CLIP, crops=())
     with pytest.raises(ValueError, match="1 or more"):
         Crop(0.5)
+    with pytest.raises(ValueError, match="share of brightness, from 0 to 1: 30"):
+        Crop(masked=True, outside=30)
     with pytest.raises(ValueError, match="at least one word"):
         RankByText(CLIP, [""])([masked(example_samples()[0])])
 
@@ -154,6 +180,6 @@ def test_settings_that_mean_nothing_are_refused() -> None:
 def test_it_tells_its_settings() -> None:
     text = repr(RankByText(CLIP, ["a dog"], crops=(Crop(2.0, masked=True),)))
     assert text.startswith("RankByText(<small-0>, phrases=('a dog',)")
-    assert "Crop(context=2.0, masked=True, masked_attention=False)" in text
+    assert "Crop(context=2.0, masked=True, masked_attention=False, outside=0.0)" in text
     assert RankByText(CLIP).reads == ("image", "masks", "phrases")
     assert RankByText(CLIP, ["a"]).writes == ("masks", "phrases")

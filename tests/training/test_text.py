@@ -13,6 +13,7 @@ from samkit.training.text import (
     Pool,
     crops_of_masks,
     image_embeddings,
+    move,
     some_masks,
     strangers_iou,
     text_backward,
@@ -65,6 +66,25 @@ def test_embeddings_with_and_without_masked_attention() -> None:
     torch.testing.assert_close(plain, clip.images(crops))
     torch.testing.assert_close(masked, clip.images(crops, patches))
     assert (plain - masked).abs().max() > 0.01
+
+
+def test_a_projection_moves_to_another_clip() -> None:
+    """Beside a CLIP whose image tower ends in another basis: the same crop gives the same tokens."""
+    old, new = small_clip(), small_clip()
+    turn = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))[0]
+    new.model.visual.proj = torch.nn.Parameter(new.model.visual.proj @ turn)
+    new.name = "turned"
+    projection = TextProjection(16, 8, tokens=2, hidden=8, clip_name=old.name).requires_grad_(False)
+    batches = [replace(make_batch(), which=torch.tensor(which)) for which in ([0, 1, 0], [1, 0, 1])]
+    batches = [replace(b, images=b.images.roll(n, 1)) for n in range(40) for b in batches]
+    crops, _ = crops_of_masks(make_batch(), 32, np.random.default_rng(5))
+    expected = projection(old.images(crops))
+    apart = (projection(new.images(crops)) - expected).abs().max()
+    move(projection, old, new, batches)
+    moved = projection(new.images(crops))
+    assert projection.clip_name == "turned" and projection.clip_width == 16
+    assert (moved - expected).abs().max() < 0.05 * apart
+    assert all(p.requires_grad for p in projection.lin1.parameters()), "it can be trained on"
 
 
 def test_small_masks_are_dropped_and_rows_chosen() -> None:
