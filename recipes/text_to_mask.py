@@ -55,6 +55,7 @@ def main(
     guided: float | None = None,
     crops: int = 0,
     zoom: float | None = None,
+    ranked: bool = False,
     unseen: bool = False,
     limit: int | None = None,
     store: Path | None = None,
@@ -72,7 +73,8 @@ def main(
     predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
     1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). crops:
     layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a
-    crop so many times their side (SegmentZoomed); 1.5 suits tiny. unseen: of shapes only phrases whose
+    crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that
+    route prompt found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only phrases whose
     class and colour no text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
@@ -88,39 +90,41 @@ def main(
             "--zoom is for the routes rank and detect, whose boxes say where to look; --crops is for "
             "the route prompt"
         )
-    model, words = load_sam(sam, device, dtype), None
-    if route == "prompt":
-        model = stages.text_sam(model, words := load_text_prompt(prompt))
-    embed = stages.Embed(stored(model, store) if store else model)
-    crisp = stages.GuidedFilter(radius=guided) if guided else Pipeline()
+    if ranked and route != "prompt":
+        raise typer.BadParameter("--ranked is for the route prompt; the others rank as it is")
+    model = load_sam(sam, device, dtype)
+    crisp: Stage = stages.GuidedFilter(radius=guided) if guided else Pipeline()
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
-        closer = (
-            stages.SegmentZoomed(model, context=zoom) if zoom else embed | stages.Segment(model)
-        )
-        find: Stage = boxes | closer | crisp
+        embed = stages.Embed(stored(model, store) if store else model)
+        closer = stages.SegmentZoomed(model, context=zoom) if zoom else None
+        find = boxes | (closer or embed | stages.Segment(model)) | crisp
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
+        shown = dict(FOR_TINY) if clip == "tiny" else {}
+        if masked is not None or context != 1.5 or masked_attention:
+            shown["crops"] = (Crop(context, bool(masked), masked_attention),)
+        shown |= {} if quality is None else {"quality": quality}
         if route == "prompt":
+            words = load_text_prompt(prompt)
+            model = stages.text_sam(model, words)
             ask = stages.TextPrompt(looker, phrases, projection=words)
-            find = embed | ask | segment(model, crops, several=top > 1) | crisp
+            find = ask | segment(model, crops, several=ranked or top > 1) | crisp
+            find |= (
+                stages.RankByText(looker, phrases, each="own", **shown) if ranked else Pipeline()
+            )
         else:
-            grid = points_per_side or (16 if sam == "tiny" else 32)
             kept = KEEP_ALL if sam == "tiny" else {}
-            everything = stages.Proposals(model, points_per_side=grid, crop_n_layers=crops, **kept)
-            shown = dict(FOR_TINY) if clip == "tiny" else {}
-            if masked is not None or context != 1.5 or masked_attention:
-                shown["crops"] = (Crop(context, bool(masked), masked_attention),)
-            shown |= {} if quality is None else {"quality": quality}
-            rank = stages.RankByText(looker, phrases, each="phrase", **shown)
-            closer = Pipeline()
+            grid = points_per_side or (16 if sam == "tiny" else 32)
+            find = stages.Proposals(model, points_per_side=grid, crop_n_layers=crops, **kept)
             if zoom:
                 again = stages.SegmentZoomed(model, context=zoom, shared=True)
-                closer = stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
-            find = embed | everything | closer | crisp | rank
+                find = find | stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
+            find = find | crisp | stages.RankByText(looker, phrases, each="phrase", **shown)
+        find = stages.Embed(stored(model, store) if store else model) | find
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
         chosen = find | stages.Filter(min_score=threshold) | stages.Top(top, per="class")

@@ -48,7 +48,14 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     if route == "prompt":
         with pytest.raises(typer.BadParameter, match="--zoom is for the routes rank and detect"):
             recipe("text_to_mask").main(route=route, zoom=1.5)
+        recipe("text_to_mask").main(route=route, limit=1, ranked=True, out=tmp_path / "by", **few)
+        by_clip = json.loads((tmp_path / "by/summary.json").read_text())
+        assert "RankByText(" in by_clip["run"]["pipeline"]
+        assert by_clip["metrics"]["reachable"] >= summary["metrics"]["reachable"], "of three masks"
+        assert by_clip["metrics"]["mIoU"] != summary["metrics"]["mIoU"]
         return
+    with pytest.raises(typer.BadParameter, match="--ranked is for the route prompt"):
+        recipe("text_to_mask").main(route=route, ranked=True)
     recipe("text_to_mask").main(route=route, limit=1, zoom=1.5, out=tmp_path / "zoomed", **few)
     zoomed = json.loads((tmp_path / "zoomed/summary.json").read_text())
     assert "MaskBoxes() | SegmentZoomed(" in zoomed["run"]["pipeline"] and not zoomed["errors"]
