@@ -12,7 +12,6 @@ each picture's embedding must tell the attributes of its caption. One in ten com
 colour is never shown (`phrases.held_out`), and no evaluation draws scenes with these seeds.
 """
 
-import json
 import time
 from collections import deque
 from pathlib import Path
@@ -20,11 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from samkit.clip import Clip
-from samkit.clip.load import build_tiny
+from samkit.clip.load import build_tiny, save_tiny
 from samkit.data import shapes
 from samkit.data.shapes.phrases import WORDS
 from samkit.training.captions import (
@@ -34,6 +32,7 @@ from samkit.training.captions import (
     drawn,
     examples,
     fitting,
+    inputs,
     pair_loss,
     right,
 )
@@ -100,8 +99,7 @@ def main(
         some = drawn(scenes, batch, ease, rng)
         captions = [one.caption for one in some]
         phrases = [asked(caption, rng) for caption in captions[:texts]]
-        pixels = torch.stack([normalised(crop(one, SIDE, ease, rng)) for one in some])
-        features = model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+        features = model.encode_image(inputs([crop(one, SIDE, ease, rng) for one in some], CONFIG))
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
         told = described.loss(features, captions)
         (pairs + attributes_weight * told).backward()
@@ -117,24 +115,8 @@ def main(
             print(f"{text}, right {share:.3f}, {time.monotonic() - began:.0f} s", flush=True)
             model.train().requires_grad_(True)
             recent = []
-            keep(model, out)
+            save_tiny(model, CONFIG, out)
             save_parts(state, {"seed": seed, "step": step}, out / "state.pt")
-
-
-def normalised(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """What `Clip.images` makes of a crop that has the input's size."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (torch.tensor(pixels.copy()).permute(2, 0, 1) / 255 - mean) / std
-
-
-def keep(model, out: Path) -> None:
-    """The configuration, and the weights in half precision but for counters."""
-    tensors = {
-        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
-        for name, tensor in model.state_dict().items()
-    }
-    save_file(tensors, out / "tiny_clip.safetensors")
-    (out / "tiny_clip.json").write_text(json.dumps(CONFIG, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from samkit.clip.model import Clip
 from samkit.clip.words import Words
@@ -81,6 +81,17 @@ def build_tiny(config: dict[str, Any]) -> tuple[Any, Words]:
     model = open_clip.CLIP(**settings)
     open_clip.model.set_model_preprocess_cfg(model, config["preprocess"])
     return model, words
+
+
+def save_tiny(model: Any, config: dict[str, Any], folder: Path) -> None:
+    """Writes a small pair for `load_clip(folder)`: its configuration, and half-precision weights."""
+    tensors = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    about, weights = tiny_files(folder)
+    save_file(tensors, weights)
+    about.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def _tiny(about: Path, weights: Path) -> tuple[Any, Words]:

@@ -1,6 +1,6 @@
 """Objects of made-up scenes with their captions, as a CLIP pair is taught by them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +60,33 @@ def drawn(
     return [own[rng.integers(len(own))] for own in picked]
 
 
-def crop(one: Example, side: int, ease: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def crop(
+    one: Example,
+    side: int,
+    ease: float,
+    rng: np.random.Generator,
+    outside: Sequence[float] = (0.0,),
+) -> NDArray[np.uint8]:
     """(side, side, 3) uint8 as the paper cuts masks for CLIP (app. D.5), mirrored half the time.
 
     Box widened by 1 to 2, square, background black half the time. With `ease` towards 1 it is
-    widened less and black more often, so that the outline is seen at once.
+    widened less and black more often, so that the outline is seen at once. outside: for the background
+    a share of its brightness instead of black, one of these.
     """
     mask = rle.decode([one.mask])[0] if rng.random() < 0.5 + 0.4 * ease else None
-    cut = square_crop(one.image, one.box, side, rng.uniform(1, 2 - 0.7 * ease), mask)
+    share = outside[int(rng.integers(len(outside)))] if len(outside) > 1 else outside[0]
+    cut = square_crop(one.image, one.box, side, rng.uniform(1, 2 - 0.7 * ease), mask, share)
     return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def inputs(crops: Sequence[NDArray[np.uint8]], config: Mapping[str, Any]) -> torch.Tensor:
+    """(N, 3, side, side) what `Clip.images` makes of crops (side, side, 3) that have the input's size.
+
+    config: of the pair, as `build_tiny` has it.
+    """
+    mean, std = (torch.tensor(config["preprocess"][n])[:, None, None] for n in ("mean", "std"))
+    pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2) / 255
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def asked(caption: str, rng: np.random.Generator) -> str:
@@ -86,10 +104,16 @@ def asked(caption: str, rng: np.random.Generator) -> str:
     return FORMS[int(rng.integers(len(FORMS)))].format(phrase)
 
 
-def fitting(phrases: Sequence[str], captions: Sequence[str]) -> torch.Tensor:
-    """(captions, phrases) 1 where a phrase is true of an object with that caption, else -1."""
-    said, described = [attributes(p) for p in phrases], [attributes(c) for c in captions]
-    return torch.tensor([[1.0 if fits(p, d) else -1.0 for p in said] for d in described])
+def fitting(phrases: Sequence[str], captions: Sequence[str | None]) -> torch.Tensor:
+    """(captions, phrases) 1 where a phrase is true of an object with that caption, else -1.
+
+    captions: None of what is no object: no phrase is true of it.
+    """
+    said = [attributes(phrase) for phrase in phrases]
+    described = [None if caption is None else attributes(caption) for caption in captions]
+    return torch.tensor(
+        [[1.0 if d is not None and fits(p, d) else -1.0 for p in said] for d in described]
+    )
 
 
 class Described(torch.nn.Module):

@@ -153,6 +153,27 @@ def stopping(function, after: int):
     return stopped
 
 
+def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
+    """From everything mode's masks and the prompt's; stopped between, the same as in one go."""
+    main = recipe("train_clip_choice").main
+    small = {"scenes": 1, "prompted": 1, "masks": 12, "batch": 6, "objects": 4, "pool": 2}
+    small["save_every"] = 1
+    main(steps=2, out=tmp_path / "whole", **small)
+    (tmp_path / "broken/choices").mkdir(parents=True)
+    first = sorted((tmp_path / "whole/choices").iterdir())[0]
+    (tmp_path / "broken/choices" / first.name).write_bytes(first.read_bytes())
+    module = recipe("train_clip_choice")
+    module.pair_loss = stopping(module.pair_loss, after=1)
+    with pytest.raises(KeyboardInterrupt):
+        module.main(steps=2, out=tmp_path / "broken", **small)
+    main(steps=2, out=tmp_path / "broken", **small)
+    assert "going on after step 1" in capsys.readouterr().out
+    whole, broken = (tmp_path / name / "tiny_clip.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+    found = load_clip(str(tmp_path / "whole"), device="cpu")
+    assert found.name != load_clip("tiny", device="cpu").name
+
+
 def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     """Three steps, of which the last is made after a stop; what is taught comes with the file."""
     main = recipe("train_text_prompt").main

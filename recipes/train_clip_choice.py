@@ -1,0 +1,170 @@
+"""Teach a small CLIP pair to choose: which of the masks that a SAM finds is the object of a phrase.
+
+    python recipes/train_clip_choice.py                            the shipped pair and tiny's masks, two hours
+    python recipes/train_clip_choice.py --scenes 2 --prompted 1 --steps 5           a trial
+
+A pair that knows objects (train_clip.py) likes a piece of one as much as the whole. Here it is shown what
+everything mode, and a text prompt, find in made-up scenes, the mask bright and the rest dim, and each
+phrase of a scene is to prefer the masks that are its object. Besides, the pair goes on learning objects
+and captions as it did before. The same line again goes on from where it was killed.
+"""
+
+import json
+import math
+import time
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import typer
+
+from samkit import Sample, load_sam, stages
+from samkit.clip import Clip, load_clip
+from samkit.clip.load import save_tiny, tiny_files
+from samkit.clip.projection import load_text_prompt
+from samkit.data import shapes
+from samkit.data.shapes.phrases import unique
+from samkit.stages.rank_by_text import FOR_TINY
+from samkit.training.captions import (
+    Described,
+    asked,
+    crop,
+    drawn,
+    examples,
+    fitting,
+    inputs,
+    pair_loss,
+)
+from samkit.training.choice import Choice, choice, choice_loss, dimmed
+from samkit.training.state import load_parts, save_parts
+
+# Evaluations count seeds from 0; this is the seed of train_clip.py, from a scene on that it seldom reaches.
+TRAINING_SEED, OBJECTS_FROM = 7_100_000, 50_000
+OUTSIDE = FOR_TINY["crops"][0].outside  # brightness outside a mask, as in ranking
+LEVELS = (0.0, OUTSIDE)  # and of true objects, where it is not as in the picture
+KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
+
+
+def main(
+    start: str = "tiny",
+    sam: str = "tiny",
+    prompt: str = "tiny",
+    scenes: int = 800,
+    prompted: int = 175,
+    masks: int = 100,
+    steps: int = 4000,
+    at_once: int = 2,
+    batch: int = 64,
+    objects: int = 64,
+    pool: int = 500,
+    learning_rate: float = 1e-3,
+    out: Path = Path("runs/train_clip_choice"),
+    seed: int = 0,
+    save_every: int = 200,
+) -> None:
+    """Writes tiny_clip.json and tiny_clip.safetensors under `out`.
+
+    start: tiny, or a folder of train_clip.py. sam: whose masks. scenes: in which everything mode finds
+    them, and prompted: in which the text prompt does, in crops; a second or three for each. prompt: that
+    text prompt. masks: kept of a scene (1.6 MB for 100). at_once, batch: scenes of a step, and masks of
+    each. objects: true ones of a step, from as many scenes as pool says, of which one is new.
+    """
+    (out / "choices").mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    clip = load_clip(start, device="cpu")
+    folder = None if start == "tiny" else Path(start)
+    config = json.loads(tiny_files(folder)[0].read_text(encoding="utf-8"))
+    files = collect(clip, out / "choices", sam, prompt, scenes, prompted, masks)
+    model, words = clip.model.train().requires_grad_(True), clip.tokenizer
+    model.to(memory_format=torch.channels_last)
+    described = Described(clip.width)
+    sharpness = torch.nn.Parameter(torch.tensor(3.0))
+    worth = torch.nn.Parameter(torch.tensor(FOR_TINY["quality"]))
+    learned = torch.nn.ModuleList([model, described])
+    learned.extend([torch.nn.ParameterList([sharpness, worth])])
+    decayed = [p for p in learned.parameters() if p.ndim > 1]
+    others = [p for p in learned.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
+    state = {"learned": learned, "optimizer": optimizer}
+    before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)
+    source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)
+    first = OBJECTS_FROM + before
+    known = deque((examples(source[i]) for i in range(first, first + pool)), maxlen=pool)
+    began, recent = time.monotonic(), []
+    for step in range(before + 1, steps + 1):
+        rng = np.random.default_rng((seed, step))
+        done = step / steps
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * min(1, 20 * done) * (0.5 + 0.5 * math.cos(math.pi * done))
+        known.append(examples(source[first + pool + step - before - 1]))
+        drawn_files = [files[i] for i in rng.integers(len(files), size=at_once)]
+        some = [Choice.load(file).some(batch, rng) for file in drawn_files]
+        true = drawn(known, objects, 0.0, rng)
+        told = [one.caption for one in true]
+        shown = [dimmed(one.crops, OUTSIDE) for one in some]
+        shown.append(np.stack([crop(o, clip.image_size, 0.0, rng, LEVELS) for o in true]))
+        pixels = np.concatenate(shown)
+        flipped = rng.random(len(pixels)) < 0.5
+        pixels[flipped] = pixels[flipped, :, ::-1]
+        features = model.encode_image(inputs(pixels, config))
+        phrases = [asked(caption, rng) for caption in told]
+        captions = [caption for one in some for caption in one.of] + told
+        pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
+        images, place, choices = F.normalize(features, dim=-1), 0, []
+        for one in some:
+            texts = F.normalize(model.encode_text(words(list(one.phrases))), dim=-1)
+            fit = images[place : place + len(one.of)] @ texts.T
+            value = fit + worth * torch.from_numpy(one.predicted_iou)[:, None]
+            choices.append(choice_loss(sharpness.exp() * value, torch.from_numpy(one.iou)))
+            place += len(one.of)
+        chosen = torch.stack(choices).mean()
+        (pairs + described.loss(features[place:], told) + chosen).backward()
+        torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        recent.append((pairs.item(), chosen.item()))
+        if step % save_every == 0 or step == steps:
+            first_loss, second = np.mean(recent, axis=0)
+            text = f"step {step}: pairs {first_loss:.3f}, choices {second:.3f}, quality {worth.item():.2f}"
+            print(f"{text}, {time.monotonic() - began:.0f} s", flush=True)
+            recent = []
+            save_tiny(model, config, out)
+            save_parts(state, {"seed": seed, "step": step}, out / "state.pt")
+
+
+def collect(
+    clip: Clip, folder: Path, name: str, prompt: str, scenes: int, prompted: int, masks: int
+) -> list[Path]:
+    """Files of what phrases choose from, made where they are not there yet."""
+    sam, words = load_sam(name, device="cpu"), load_text_prompt(prompt)
+    reader = stages.text_sam(sam, words)
+    everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
+    look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
+    ask = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look
+    files = []
+    for number, sample in enumerate(shapes(scenes + prompted, TRAINING_SEED)):
+        path = folder / f"{number:06d}.npz"
+        if not path.is_file():
+            [found] = (everything if number < scenes else ask)([telling(sample)])
+            one = choice(found, clip.image_size, masks, np.random.default_rng(number))
+            if one is None:
+                continue
+            one.save(path)
+        files.append(path)
+        if len(files) % 50 == 0:
+            print(f"masks of {len(files)} scenes", flush=True)
+    return files
+
+
+def telling(sample: Sample) -> Sample:
+    """The scene with those captions as phrases that fit one object alone."""
+    assert sample.annotations is not None and sample.annotations.captions is not None
+    captions = sample.annotations.captions
+    return sample.replace(phrases=tuple(captions[place] for place in unique(captions)))
+
+
+if __name__ == "__main__":
+    typer.run(main)
