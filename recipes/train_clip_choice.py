@@ -1,6 +1,6 @@
 """Teach a small CLIP pair to choose: which of the masks that a SAM finds is the object of a phrase.
 
-    python recipes/train_clip_choice.py                            the shipped pair and tiny's masks, two hours
+    python recipes/train_clip_choice.py                            the shipped pair, tiny's masks, 80 minutes
     python recipes/train_clip_choice.py --scenes 2 --prompted 1 --steps 5           a trial
 
 A pair that knows objects (train_clip.py) likes a piece of one as much as the whole. Here it is shown what
@@ -143,7 +143,8 @@ def collect(
     reader = stages.text_sam(sam, words)
     everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
     look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
-    ask = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look
+    guided = stages.GuidedFilter(radius=0.25)
+    ask = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look | guided
     files = []
     for number, sample in enumerate(shapes(scenes + prompted, TRAINING_SEED)):
         path = folder / f"{number:06d}.npz"
