@@ -170,8 +170,8 @@ class Answers:
         if question.route == "detect":
             return DetectText(self.detector) | Segment(self.sam), sample
         assert self.clip is not None, "else there were no such routes"
+        shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
-            shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
             rank = RankByText(self.clip, each="phrase", **shown)
             return self._everything(progress) | rank, sample
         words = self.text_prompt
@@ -179,8 +179,10 @@ class Answers:
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
-        # A small model sees small things in crops alone.
-        look = SegmentCrops(self._reader, crop_n_layers=2) if self.weak else Segment(self._reader)
+        look: Stage = Segment(self._reader)
+        if self.weak:  # a small model sees small things in crops alone, and CLIP chooses what is right
+            crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
+            look = crops | RankByText(self.clip, each="own", **shown)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
         return again | ask | look, sample
