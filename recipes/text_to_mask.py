@@ -65,17 +65,18 @@ def main(
 ) -> None:
     """Masks for phrases, or how well they are found.
 
-    clip, clip_weights: as `load_clip` has them. prompt: tiny, or a file that train_text_prompt.py
-    wrote. detector: a YOLO-World or YOLOE .pt, or a name or folder of OWLv2 or Grounding DINO. data: a
-    picture, a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which
-    route prompt has three at most; threshold: of their scores. points_per_side: of everything mode;
-    32, and 16 for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its
-    predicted IoU counts. Where none of these is said, the pair tiny sees masks alone, with 0.8; others see
-    1.5 times the box, with 0. guided: radius with which outlines follow the picture (GuidedFilter). crops:
-    layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a
-    crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that
-    route prompt found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only phrases whose
-    class and colour no text model saw together. store: keeps embeddings.
+    clip, clip_weights: as `load_clip` has them. prompt: tiny, or a file that train_text_prompt.py wrote.
+    detector: a YOLO-World or YOLOE .pt, or a name or folder of OWLv2 or Grounding DINO. data: a picture,
+    a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which route
+    prompt has three at most; threshold: of their scores. points_per_side: of everything mode; 32, and 16
+    for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
+    IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.8;
+    others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
+    (GuidedFilter). crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's
+    masks, are asked for in a crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP
+    looks at all masks that route prompt found, as route rank has it (RankByText), and the best by that
+    is taken. unseen: of shapes only phrases whose class and colour no text model saw together. store:
+    keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')

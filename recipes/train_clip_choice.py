@@ -68,8 +68,9 @@ def main(
 
     start: tiny, or a folder of train_clip.py. sam: whose masks. scenes: in which everything mode finds
     them, and prompted: in which the text prompt does, in crops; a second or three for each. prompt: that
-    text prompt. masks: kept of a scene (1.6 MB for 100). at_once, batch: scenes of a step, and masks of
-    each. objects: true ones of a step, from as many scenes as pool says, of which one is new.
+    text prompt, which must be the pair's. masks: kept of a scene (1.6 MB for 100). at_once, batch:
+    scenes of a step, and masks of each. objects: true ones of a step, from as many scenes as pool says,
+    of which one is new.
     """
     (out / "choices").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -139,17 +140,18 @@ def collect(
     clip: Clip, folder: Path, name: str, prompt: str, scenes: int, prompted: int, masks: int
 ) -> list[Path]:
     """Files of what phrases choose from, made where they are not there yet."""
-    sam, words = load_sam(name, device="cpu"), load_text_prompt(prompt)
-    reader = stages.text_sam(sam, words)
-    everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
-    look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
-    guided = stages.GuidedFilter(radius=0.25)
-    ask = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look | guided
+    sam = load_sam(name, device="cpu")
+    find = everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
+    if prompted:
+        words = load_text_prompt(prompt)
+        reader, ask = stages.text_sam(sam, words), stages.TextPrompt(clip, projection=words)
+        look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
+        find = stages.Embed(reader) | ask | look | stages.GuidedFilter(radius=0.25)
     files = []
     for number, sample in enumerate(shapes(scenes + prompted, TRAINING_SEED)):
         path = folder / f"{number:06d}.npz"
         if not path.is_file():
-            [found] = (everything if number < scenes else ask)([telling(sample)])
+            [found] = (everything if number < scenes else find)([telling(sample)])
             one = choice(found, clip.image_size, masks, np.random.default_rng(number))
             if one is None:
                 continue

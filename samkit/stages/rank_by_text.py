@@ -16,7 +16,7 @@ from samkit.stages.mask_crops import Patches, Pixels, in_batches, mask_crops
 from samkit.types import Masks, Sample
 
 # What suits the shipped pair, chosen on made-up scenes that no evaluation draws.
-FOR_TINY: dict[str, Any] = {"crops": (Crop(masked=True),), "quality": 0.8}
+FOR_TINY: dict[str, Any] = {"crops": (Crop(masked=True, outside=0.25),), "quality": 0.8}
 NOTHING = -1.0  # similarity of a mask without a pixel, below which there is none
 
 

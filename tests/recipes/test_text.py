@@ -172,6 +172,9 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert whole.read_bytes() == broken.read_bytes()
     found = load_clip(str(tmp_path / "whole"), device="cpu")
     assert found.name != load_clip("tiny", device="cpu").name
+    small["prompted"] = 0  # a pair without a text prompt of its own
+    main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **small)
+    assert len(list((tmp_path / "on/choices").iterdir())) == 1
 
 
 def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
