@@ -180,7 +180,8 @@ class Answers:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
         look: Stage = Segment(self._reader)
-        if self.weak:  # a small model sees small things in crops alone, and CLIP chooses what is right
+        # A small model sees small things in crops alone; CLIP chooses what is right there.
+        if self.weak:
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
             look = crops | RankByText(self.clip, each="own", **shown)
         # Anew where the encoder was taught to read; else the embedding is there.
