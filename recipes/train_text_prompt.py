@@ -93,6 +93,10 @@ def main(
     pictures tell where pictures of a text lie. start: a text prompt to go on from, tiny or a file;
     start_clip: the CLIP that it reads, where that is another.
     """
+    if start_clip and not start:
+        raise typer.BadParameter(
+            "--start-clip tells which CLIP the file of --start reads: give both"
+        )
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     original, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)
@@ -100,7 +104,8 @@ def main(
         width, channels = looker.width, original.config.channels
         projection = TextProjection(width, channels, tokens, 256, looker.name, original.name)
     else:
-        projection, reader = load_text_prompt(start), load_clip(start_clip or clip, None, device)
+        projection = load_text_prompt(start)
+        reader = load_clip(start_clip, None, device) if start_clip else looker
         TextPrompt(reader, projection=projection)  # which refuses one of another CLIP
     projection.to(original.device).requires_grad_(True)
     model = text_sam(copy.deepcopy(original), projection)
@@ -115,7 +120,8 @@ def main(
     sources = mixture(data, feed.image_size, seed) if data else Mixture([made_up], [1.0], [False])
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
     if start_clip is not None:
-        move(projection, reader, looker, (batches(n)[0] for n in range(MOVED_BY)))
+        some = (batches(n)[0] for n in range(MOVED_BY))
+        move(projection, reader, looker, some, masked_attention)
     parameters = [
         {"params": list(projection.parameters()), "lr": learning_rate},
         {"params": taught, "lr": learning_rate / 4},

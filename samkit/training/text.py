@@ -77,16 +77,24 @@ def gap(
     return shown.mean(dim=0) - clip.texts([text for text in texts if text.strip()]).mean(dim=0)
 
 
-def move(projection: TextProjection, old: Clip, new: Clip, batches: Iterable[Batch]) -> None:
+def move(
+    projection: TextProjection,
+    old: Clip,
+    new: Clip,
+    batches: Iterable[Batch],
+    masked_attention: bool = False,
+) -> None:
     """Makes a projection that read one CLIP's embeddings read another's, in place.
 
     What the new one gives of the batches' masks is mapped to what the old one gave of the same crops, by
     ridge regression, and the map goes into the first layer. Texts are to be bridged anew after it.
+    masked_attention: as `image_embeddings` has it, for both.
     """
     seen: list[list[torch.Tensor]] = [[], []]
     for number, batch in enumerate(batches):
         for clip, parts in zip((old, new), seen, strict=True):
-            parts.append(image_embeddings(batch, clip, np.random.default_rng(number)))
+            rng = np.random.default_rng(number)
+            parts.append(image_embeddings(batch, clip, rng, masked_attention))
     wanted, given = (torch.cat(parts) for parts in seen)
     matrix, rest = ridge(given, wanted)
     first, scale = projection.lin1, old.width**0.5  # by which `forward` scales what it is given

@@ -220,6 +220,8 @@ def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
 
     pair = tmp_path / "pair"
     recipe("train_clip").main(steps=1, out=pair, **SMALL_PAIR)
+    with pytest.raises(typer.BadParameter, match="give both"):
+        main(steps=1, start_clip="tiny", clip=str(pair), **small)
     with pytest.raises(ValueError, match="train one for it"):
         main(steps=1, start="tiny", clip=str(pair), **small)
     small["out"] = tmp_path / "moved"
