@@ -27,6 +27,7 @@ from samkit.data import shapes
 from samkit.data.shapes.phrases import WORDS
 from samkit.training.captions import (
     Described,
+    adamw,
     asked,
     crop,
     drawn,
@@ -81,10 +82,7 @@ def main(
     model.to(memory_format=torch.channels_last)  # convolutions of few channels take 2/3 of the time
     described = Described(CONFIG["model"]["embed_dim"])
     learned = torch.nn.ModuleList([model, described])
-    decayed = [p for p in learned.parameters() if p.ndim > 1]
-    others = [p for p in learned.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
+    optimizer = adamw(learned, learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     state = {"learned": learned, "optimizer": optimizer, "schedule": schedule}
     before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)

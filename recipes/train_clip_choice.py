@@ -29,6 +29,7 @@ from samkit.data.shapes.phrases import unique
 from samkit.stages.rank_by_text import FOR_TINY
 from samkit.training.captions import (
     Described,
+    adamw,
     asked,
     crop,
     drawn,
@@ -85,10 +86,7 @@ def main(
     worth = torch.nn.Parameter(torch.tensor(FOR_TINY["quality"]))
     learned = torch.nn.ModuleList([model, described])
     learned.extend([torch.nn.ParameterList([sharpness, worth])])
-    decayed = [p for p in learned.parameters() if p.ndim > 1]
-    others = [p for p in learned.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
+    optimizer = adamw(learned, learning_rate)
     state = {"learned": learned, "optimizer": optimizer}
     before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)
     source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)

@@ -140,6 +140,14 @@ class Described(torch.nn.Module):
         return torch.stack(losses).mean()
 
 
+def adamw(learned: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
+    """The optimizer of CLIP's training: matrices and kernels decay, biases, norms and scales do not."""
+    decayed = [p for p in learned.parameters() if p.ndim > 1]
+    others = [p for p in learned.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
+
+
 def pair_loss(
     model: Any, features: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor
 ) -> torch.Tensor:
