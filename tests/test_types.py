@@ -245,6 +245,7 @@ class TestMasks:
         masks = Masks.from_binary(some_masks(), [0.9, 0.8, 0.7, 0.6])
         inclusive = [[10, 5, 30, 11], [39, 29, 39, 29], [0, 0, 39, 29], [0, 0, 0, 0]]
         assert masks.boxes().tolist() == inclusive
+        assert masks.outer_boxes()[:2].tolist() == [[10, 5, 31, 12], [39, 29, 40, 30]]
         records = masks.to_coco(image_id=7)
         assert [record["bbox"] for record in records] == [
             [10, 5, 21, 7],

@@ -27,8 +27,7 @@ def mask_crops(
     With `crop.masked_attention` also the mask's patches, (grid, grid) bool; else None.
     """
     run_lengths = masks.rle()
-    boxes = masks.replace(run_lengths=tuple(run_lengths), logits=None).boxes()
-    boxes[:, 2:] += 1  # boxes of masks name the last pixel, crops end behind it
+    boxes = masks.replace(run_lengths=tuple(run_lengths), logits=None).outer_boxes()
     for box, one in zip(boxes, run_lengths, strict=True):
         pixels = rle.decode([one])[0] if crop.masked or crop.masked_attention else None
         alone = pixels if crop.masked else None

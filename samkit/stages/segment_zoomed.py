@@ -112,8 +112,7 @@ class MaskBoxes(Stage):
         assert sample.masks is not None, "the pipeline checks what a stage reads"
         masks = sample.masks.with_run_lengths()  # once, for areas and boxes
         masks = masks[masks.areas() > 0]
-        boxes = masks.boxes()
-        boxes[:, 2:] += 1  # behind the last pixel, as boxes of prompts end
+        boxes = masks.outer_boxes()
         return Prompts.from_boxes(boxes, scores=masks.scores, class_ids=masks.class_ids)
 
 

@@ -92,9 +92,7 @@ def _squares(
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
     """Each mask's square of the picture and of itself, (S, S, 3) uint8 both; then their mirror images."""
     held = masks.with_run_lengths()
-    boxes = held.boxes()
-    boxes[:, 2:] += 1  # boxes of masks name the last pixel
-    for box, one in zip(boxes, held.rle(), strict=True):
+    for box, one in zip(held.outer_boxes(), held.rle(), strict=True):
         white = np.repeat(rle.decode([one])[0][..., None] * np.uint8(255), 3, axis=2)
         pixels, inside = (square_crop(picture, box, None, context) for picture in (image, white))
         yield pixels, inside

@@ -133,9 +133,7 @@ def _crops(
     image: NDArray[np.uint8], masks: Masks, side: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     crops = []
-    boxes = masks.boxes()
-    boxes[:, 2:] += 1  # behind the last pixel
-    for box, pixels in zip(boxes, rle.decode(masks.rle()), strict=True):
+    for box, pixels in zip(masks.outer_boxes(), rle.decode(masks.rle()), strict=True):
         context = rng.uniform(*CONTEXT)
         both = (image, np.repeat(pixels[..., None], 3, axis=2).astype(np.uint8) * 255)
         shown, inside = (square_crop(one, box, side, context) for one in both)

@@ -231,6 +231,10 @@ class Masks:
         chunks = [mask_ops.mask_boxes(chunk) for chunk in self.binary_chunks()]
         return np.concatenate(chunks) if chunks else np.zeros((0, 4), dtype=np.float32)
 
+    def outer_boxes(self) -> Floats:
+        """(N, 4) xyxy that end behind the last pixel, as boxes of prompts and crops do."""
+        return self.boxes() + np.array([0, 0, 1, 1], dtype=np.float32)
+
     def areas(self) -> NDArray[np.int64]:
         """(N,) pixels inside each mask."""
         if self.run_lengths is not None:
