@@ -103,11 +103,11 @@ def main(
         some = [Choice.load(file).some(batch, rng) for file in drawn_files]
         true = drawn(known, objects, 0.0, rng)
         told = [one.caption for one in true]
-        shown = [dimmed(one.crops, OUTSIDE) for one in some]
-        shown.append(np.stack([crop(o, clip.image_size, 0.0, rng, LEVELS) for o in true]))
-        pixels = np.concatenate(shown)
-        flipped = rng.random(len(pixels)) < 0.5
-        pixels[flipped] = pixels[flipped, :, ::-1]
+        found = np.concatenate([dimmed(one.crops, OUTSIDE) for one in some])
+        flipped = rng.random(len(found)) < 0.5
+        found[flipped] = found[flipped, :, ::-1]
+        shown = np.stack([crop(o, clip.image_size, 0.0, rng, LEVELS) for o in true])
+        pixels = np.concatenate([found, shown])
         features = model.encode_image(inputs(pixels, config))
         phrases = [asked(caption, rng) for caption in told]
         captions = [caption for one in some for caption in one.of] + told
@@ -139,6 +139,13 @@ def collect(
 ) -> list[Path]:
     """Files of what phrases choose from, made where they are not there yet."""
     sam = load_sam(name, device="cpu")
+    made = {"sam": sam.name, "prompt": prompt, "counts": [scenes, prompted, masks]}
+    about = folder / "made.json"
+    if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != made:
+        raise typer.BadParameter(
+            f"{folder} holds masks of {before}, not {made}; give another --out"
+        )
+    about.write_text(json.dumps(made), encoding="utf-8")
     find = everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
     if prompted:
         words = load_text_prompt(prompt)

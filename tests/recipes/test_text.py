@@ -53,6 +53,13 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         by_clip = json.loads((tmp_path / "by/summary.json").read_text())
         assert "several=True" in by_clip["run"]["pipeline"]
         assert "RankByText(" in by_clip["run"]["pipeline"] and not by_clip["errors"]
+        few |= {"grabcut": True, "out": tmp_path / "cut"}
+        recipe("text_to_mask").main(route=route, limit=1, **few)
+        cut = json.loads((tmp_path / "cut/summary.json").read_text())
+        assert "Top(5, per='class') | GrabCutMasks() | RankByText(" in cut["run"]["pipeline"]
+        assert cut["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not cut["errors"]
+        with pytest.raises(typer.BadParameter, match="--guided and --grabcut"):
+            recipe("text_to_mask").main(route=route, guided=0.2, grabcut=True)
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
         assert by_clip["metrics"]["mIoU"] != alone["mIoU"], "and CLIP's is another"
         return
@@ -162,7 +169,7 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     small["save_every"] = 1
     main(steps=2, out=tmp_path / "whole", **small)
     (tmp_path / "broken/choices").mkdir(parents=True)
-    first = sorted((tmp_path / "whole/choices").iterdir())[0]
+    first = sorted((tmp_path / "whole/choices").glob("*.npz"))[0]
     (tmp_path / "broken/choices" / first.name).write_bytes(first.read_bytes())
     module = recipe("train_clip_choice")
     module.pair_loss = stopping(module.pair_loss, after=1)
@@ -176,7 +183,9 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert found.name != load_clip("tiny", device="cpu").name
     small["prompted"] = 0  # a pair without a text prompt of its own
     main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **small)
-    assert len(list((tmp_path / "on/choices").iterdir())) == 1
+    assert len(list((tmp_path / "on/choices").glob("*.npz"))) == 1
+    with pytest.raises(typer.BadParameter, match="give another --out"):
+        main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **{**small, "masks": 5})
 
 
 def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
