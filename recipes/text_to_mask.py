@@ -33,6 +33,7 @@ from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
 Route = Literal["prompt", "rank", "detect"]
+CUT_ANEW = 5  # masks of a phrase at most, by predicted IoU: each cut takes some 80 ms
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -53,6 +54,7 @@ def main(
     masked_attention: bool = False,
     quality: float | None = None,
     guided: float | None = None,
+    grabcut: bool = False,
     crops: int = 0,
     zoom: float | None = None,
     ranked: bool = False,
@@ -72,7 +74,7 @@ def main(
     for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
     IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.8;
     others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
-    (GuidedFilter). crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's
+    (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's
     masks, are asked for in a crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP
     looks at all masks that route prompt found, as route rank has it (RankByText), and the best by that
     is taken. unseen: of shapes only phrases whose class and colour no text model saw together. store:
@@ -86,6 +88,8 @@ def main(
         raise typer.BadParameter(
             "--crops is for the routes prompt and rank: a detector's boxes say where"
         )
+    if guided and grabcut:
+        raise typer.BadParameter("--guided and --grabcut both mend outlines: give one")
     if zoom and route == "prompt":
         raise typer.BadParameter(
             "--zoom is for the routes rank and detect, whose boxes say where to look; --crops is for "
@@ -95,6 +99,7 @@ def main(
         raise typer.BadParameter("--ranked is for the route prompt; the others rank as it is")
     model = load_sam(sam, device, dtype)
     crisp: Stage = stages.GuidedFilter(radius=guided) if guided else Pipeline()
+    crisp = stages.GrabCutMasks() if grabcut else crisp
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
@@ -113,7 +118,9 @@ def main(
             words = load_text_prompt(prompt)
             model = stages.text_sam(model, words)
             ask = stages.TextPrompt(looker, phrases, projection=words)
-            find = ask | segment(model, crops, several=ranked or top > 1) | crisp
+            several = ranked or top > 1
+            few = stages.Top(CUT_ANEW, per="class") if several and grabcut else Pipeline()
+            find = ask | segment(model, crops, several) | few | crisp
             find |= (
                 stages.RankByText(looker, phrases, each="own", **shown) if ranked else Pipeline()
             )

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from samkit.ops import rle
-from samkit.ops.optional import require
+from samkit.ops.grabcut import grab_cut
 from samkit.sam.decoding import refuse_outside
 from samkit.types import Frame, ImageEmbedding, Masks, Prompts
 from samkit.types.sample import check_image
@@ -59,16 +59,9 @@ class GrabCut:
         return Masks(embedding.frame, run_lengths=run_lengths, class_ids=prompts.class_ids)
 
     def _cut(self, image: NDArray[np.uint8], box: NDArray[Any]) -> NDArray[np.bool_]:
-        cv2 = require("cv2", extra="bench")
         height, width = image.shape[:2]
         x0, y0 = np.floor(np.clip(box[:2], 0, (width - 1, height - 1))).astype(int)
         x1, y1 = np.ceil(np.clip(box[2:], (x0 + 1, y0 + 1), (width, height))).astype(int)
-        labels = np.full((height, width), cv2.GC_BGD, dtype=np.uint8)
-        labels[y0:y1, x0:x1] = cv2.GC_PR_FGD
-        if (labels == cv2.GC_PR_FGD).all():
-            # Nothing is known to be background, so there is nothing to tell the object from.
-            return np.ones((height, width), dtype=bool)
-        cv2.setRNGSeed(0)
-        bgr = np.ascontiguousarray(image[..., ::-1])
-        cv2.grabCut(bgr, labels, None, None, None, self.iterations, cv2.GC_INIT_WITH_MASK)
-        return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+        guess = np.zeros((height, width), dtype=bool)
+        guess[y0:y1, x0:x1] = True
+        return grab_cut(image, np.zeros_like(guess), ~guess, guess, self.iterations)

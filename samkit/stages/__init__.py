@@ -9,6 +9,7 @@ from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
 from samkit.stages.filter import Filter
 from samkit.stages.find_edges import find_edges
+from samkit.stages.grabcut_masks import GrabCutMasks
 from samkit.stages.guided_filter import GuidedFilter
 from samkit.stages.merge import Merge
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
@@ -37,6 +38,7 @@ __all__ = [
     "Embed",
     "FavourLarge",
     "Filter",
+    "GrabCutMasks",
     "Grid",
     "GroundTruthBoxes",
     "GuidedFilter",
