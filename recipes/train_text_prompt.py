@@ -37,13 +37,22 @@ from samkit.sam.low_rank import low_rank_change
 from samkit.sam.model import Sam
 from samkit.stages import TextPrompt, text_sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
+from samkit.training.captioned import Captioned
 from samkit.training.captions import bridge
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
 from samkit.training.sources import SeenShapes, mixture
 from samkit.training.state import load_parts, save_parts
 from samkit.training.step import Loss
-from samkit.training.text import Pool, gap, image_embeddings, move, some_masks, text_backward
+from samkit.training.text import (
+    Pool,
+    encoded,
+    gap,
+    image_embeddings,
+    move,
+    some_masks,
+    text_backward,
+)
 
 # Evaluations count seeds from 0; SAM and CLIP are trained on others than this.
 TRAINING_SEED = 7_200_000
@@ -68,6 +77,8 @@ def main(
     corrections: int = 1,
     strangers: int = 16,
     zoom: float = 2.5,
+    captions: float = 0.0,
+    scenes: int = 4000,
     masked_attention: bool = False,
     least_share: float = 0.0095,
     learning_rate: float = 1e-3,
@@ -87,6 +98,8 @@ def main(
     batch, and of a step. tokens: the projection makes of an embedding. corrections: clicks after it.
     strangers: prompts of a step that are asked of another picture too, to learn what is not there.
     zoom: most by which pictures are enlarged, so that small objects and `SegmentCrops` are learned.
+    captions: share of steps in which captions of made-up scenes are asked, `scenes` of them, instead of
+    pictures of objects; what takes texts over to pictures is taught along. The paper has none.
     masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
     paper. least_share: of the picture; smaller masks are dropped. rank: of the thin matrices as which
     the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
@@ -119,9 +132,15 @@ def main(
     made_up = SeenShapes(TRAINING_SEED, feed.image_size)
     sources = mixture(data, feed.image_size, seed) if data else Mixture([made_up], [1.0], [False])
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
+    each = max(1, prompts // images)
+    told = Captioned(
+        TRAINING_SEED, feed.image_size, scenes, images, each, zoom, least_share, simulation
+    )
     if start_clip is not None:
         some = (batches(n)[0] for n in range(MOVED_BY))
         move(projection, reader, looker, some, masked_attention)
+    carried = [projection.bridge, projection.gap] if captions else []
+    taught += carried
     parameters = [
         {"params": list(projection.parameters()), "lr": learning_rate},
         {"params": taught, "lr": learning_rate / 4},
@@ -136,18 +155,27 @@ def main(
     if phrases is not None:
         texts, some = phrases.read_text(encoding="utf-8"), (batches(n)[0] for n in range(4))
         projection.gap.copy_(gap(looker, some, texts.splitlines(), rng))
-    elif not data and not left:
+    elif not data and not left and not (start and captions and not start_clip):
         scenes = shapes(paired, seed=TRAINING_SEED)
         projection.load_state_dict(bridge(looker, scenes, least_share, rng), strict=False)
+    for tensor in carried:
+        tensor.requires_grad_(True)
     minutes = 20 if minutes is None and steps is None else minutes
     rng, recent, since = np.random.default_rng((seed, step)), [], time.monotonic()
     while (done := step / steps if steps else seconds / 60 / (minutes or 1)) < 1:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * min(1, 0.05 + 20 * done) * (0.5 + 0.5 * math.cos(math.pi * done))
-        batch, embedded = batches(step)
-        rows = torch.from_numpy(rng.permutation(len(batch.targets))[:prompts])
-        batch = some_masks(batch, rows.to(model.device))
-        shown = projection(image_embeddings(batch, looker, rng, masked_attention).to(model.device))
+        if rng.random() < captions:
+            batch, asked = told(step)
+            batch = batch.to(model.device)
+            embedded = encoded(model, batch, train_what == "all")
+            shown = projection.read(looker.texts(asked).to(model.device))
+        else:
+            batch, embedded = batches(step)
+            rows = torch.from_numpy(rng.permutation(len(batch.targets))[:prompts])
+            batch = some_masks(batch, rows.to(model.device))
+            seen = image_embeddings(batch, looker, rng, masked_attention)
+            shown = projection(seen.to(model.device))
         outcome = text_backward(model, embedded, batch, shown, Loss(), strangers)
         torch.nn.utils.clip_grad_norm_([*projection.parameters(), *taught], 1.0)
         optimizer.step()

@@ -183,6 +183,13 @@ def without_small_masks(batch: Batch, least_share: float) -> Batch:
     return some_masks(batch, large.nonzero()[:, 0])
 
 
+def encoded(sam: Sam, batch: Batch, taught: bool) -> torch.Tensor:
+    """(I, C, grid, grid) image embeddings of the batch's images, with a gradient where it is taught."""
+    with torch.set_grad_enabled(taught):
+        embedded: torch.Tensor = sam.image_encoder(normalised(batch.images).to(sam.dtype))
+    return embedded
+
+
 @dataclass
 class Pool:
     """Batches and their image embeddings, by the number of the step.
@@ -205,9 +212,7 @@ class Pool:
         number = step % self.size if self.size else step
         batch, embedded = self.kept.get(number) or (self._made(number), None)
         if embedded is None:
-            with torch.set_grad_enabled(self.encoder_taught):
-                pixels = normalised(batch.images).to(self.sam.dtype)
-                embedded = self.sam.image_encoder(pixels)
+            embedded = encoded(self.sam, batch, self.encoder_taught)
         if self.size:
             self.kept[number] = batch, None if self.encoder_taught else embedded
         return batch, embedded

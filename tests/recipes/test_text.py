@@ -212,6 +212,25 @@ def test_a_text_prompt_is_trained_and_goes_on(tmp_path: Path, capsys) -> None:
     assert not torch.equal(one["image_embedding"], other["image_embedding"])
 
 
+def test_captions_teach_what_takes_texts_over(tmp_path: Path) -> None:
+    main = recipe("train_text_prompt").main
+    small = {"pool": 1, "images": 2, "prompts": 4, "scenes": 2, "paired": 2, "device": "cpu"}
+    small["start"] = "tiny"
+    before = load_text_prompt()
+    for name, captions in (("pictures", 0.0), ("captions", 1.0)):
+        main(steps=2, out=tmp_path / name, captions=captions, train_what="decoder", **small)
+    pictures, texts = (
+        load_text_prompt(tmp_path / name / "text_prompt.safetensors")
+        for name in ("pictures", "captions")
+    )
+    assert not torch.equal(texts.lin2.weight, pictures.lin2.weight)
+    moved = (texts.bridge - before.bridge).abs().max()
+    assert 0 < moved < 0.01, "it begins with what the file has"
+    assert (pictures.bridge - before.bridge).abs().max() > 0.05, "of pictures with a regression's"
+    assert 0 < (texts.gap - before.gap).abs().max() < 0.01
+    assert not texts.bridge.requires_grad
+
+
 def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
     """The shipped one is begun with, its encoder and decoder too; another pair's only once moved."""
     main = recipe("train_text_prompt").main
