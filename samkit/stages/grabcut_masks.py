@@ -59,10 +59,9 @@ class GrabCutMasks(Stage):
         masks = sample.masks
         assert masks is not None, "the pipeline checks what a stage reads"
         held = masks.with_run_lengths()
-        run_lengths = held.rle()
-        for row, box in enumerate(held.outer_boxes().astype(int).tolist()):
-            if held.areas()[row]:
-                run_lengths[row] = self._cut_one(sample.image, run_lengths[row], box)
+        run_lengths, boxes = held.rle(), held.outer_boxes().astype(int).tolist()
+        for row in np.flatnonzero(held.areas()):
+            run_lengths[row] = self._cut_one(sample.image, run_lengths[row], boxes[row])
         return masks.replace(run_lengths=tuple(run_lengths), logits=None, stability=None)
 
     def _cut_one(self, image: NDArray[np.uint8], one: rle.RLE, box: list[int]) -> rle.RLE:

@@ -64,8 +64,8 @@ class Captioned:
 
     def _telling(self, rng: np.random.Generator) -> tuple[Pixels, Bools, list[str]]:
         for _ in range(ATTEMPTS):
-            found = view(self._scene(int(rng.integers(self.pool or MOST_SCENES))), self.zoom, rng)
-            image, masks, captions = found
+            scene = self._scene(int(rng.integers(self.pool or MOST_SCENES)))
+            image, masks, captions = view(scene, self.zoom, rng)
             rows = np.flatnonzero(masks.mean(axis=(1, 2)) >= self.least_share)
             if len(rows):
                 return image, masks[rows], [captions[row] for row in rows]
