@@ -34,7 +34,7 @@ from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
 Route = Literal["prompt", "rank", "detect"]
-CUT_ANEW = 5  # masks of a phrase at most, by predicted IoU: each cut takes some 80 ms
+CUT_ANEW = 5  # masks of a phrase, by predicted IoU, unless more are wanted: each takes some 80 ms
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -75,10 +75,10 @@ def main(
     for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
     IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.8;
     others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
-    (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's
-    masks, are asked for in a crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP
-    looks at all masks that route prompt found, as route rank has it (RankByText), and the best by that
-    is taken. unseen: of shapes only phrases whose class and colour no text model saw together. store:
+    (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). crops: layers of crops
+    that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a crop so many
+    times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that route prompt
+    found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only phrases whose class and colour no text model saw together. store:
     keeps embeddings.
     """
     if is_pictures(data) and not phrases:
@@ -120,7 +120,7 @@ def main(
             model = stages.text_sam(model, words)
             ask = stages.TextPrompt(looker, phrases, projection=words)
             several = ranked or top > 1
-            few = stages.Top(CUT_ANEW, per="class") if several and grabcut else Pipeline()
+            few = stages.Top(max(top, CUT_ANEW), per="class") if several and grabcut else Pipeline()
             find = ask | segment(model, crops, several) | few | crisp
             find |= (
                 stages.RankByText(looker, phrases, each="own", **shown) if ranked else Pipeline()
