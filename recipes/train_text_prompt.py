@@ -134,7 +134,7 @@ def main(
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
     each = max(1, prompts // images)
     told = Captioned(
-        TRAINING_SEED, feed.image_size, scenes, images, each, zoom, least_share, simulation
+        TRAINING_SEED + seed, feed.image_size, scenes, images, each, zoom, least_share, simulation
     )
     if start_clip is not None:
         some = (batches(n)[0] for n in range(MOVED_BY))

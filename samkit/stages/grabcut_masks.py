@@ -29,7 +29,7 @@ class GrabCutMasks(Stage):
     core: how deep "deep inside" is, as a share of the square root of the mask's area; a pixel at least.
     iterations: of fitting the models and cutting.
     longest: pixels of a window's longer side above which it is made smaller, for time's sake; a window of
-        256 pixels takes 20 to 60 ms.
+        256 pixels takes up to 80 ms.
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
     Number, order, scores and classes stay. A mask of which nothing would be left stays as it was. Wants

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from samkit.data import shapes
+from samkit.data.shapes import render_scene
+from samkit.data.shapes.dataset import annotate
 from samkit.data.shapes.phrases import held_out, unique
 from samkit.training import augment
 from samkit.training.augment import Bools, Pixels
@@ -13,7 +14,7 @@ from samkit.training.simulate import Simulation, clicking_rounds
 from samkit.training.step import Batch
 from samkit.types import Sample
 
-MOST_SCENES = 1_000_000
+MOST_SCENES = 2**31
 LEAST_INSIDE = 0.3  # of an object, where a piece of its picture is shown
 ATTEMPTS = 100
 
@@ -76,10 +77,11 @@ class Captioned:
     def _scene(self, number: int) -> Sample:
         if number in self.kept:
             return self.kept[number]
-        scene = shapes(number + 1, self.seed, self.side)[number]
+        scene = render_scene(self.seed, number, self.side)
+        sample = Sample(number, scene.image, annotate(scene))
         if self.pool:
-            self.kept[number] = scene
-        return scene
+            self.kept[number] = sample
+        return sample
 
 
 def view(
