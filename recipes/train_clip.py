@@ -33,6 +33,7 @@ from samkit.training.captions import (
     drawn,
     examples,
     fitting,
+    flatness,
     inputs,
     pair_loss,
     right,
@@ -61,6 +62,7 @@ def main(
     learning_rate: float = 2e-3,
     attributes_weight: float = 2.0,
     easy: float = 0.4,
+    flat: float = 0.5,
     start: Path | None = None,
     out: Path = Path("runs/train_clip"),
     seed: int = 0,
@@ -71,7 +73,9 @@ def main(
 
     pool: scenes kept, about 8 objects each; every step a new one takes the place of the oldest. batch:
     objects a step. texts: phrases a step. attributes_weight: of what embeddings tell of the captions.
-    easy: share of the steps over which crops go from easy to the paper's.
+    easy: share of the steps over which crops go from easy to the paper's. flat: share of the steps over
+    which objects go from bright outlines on black, of which only the class is asked, to pictures: colours
+    are learned at once, and a pair that knows them is slow to learn classes besides.
     start: weights to go on from; with another seed the scenes are others too. validation: scenes.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -94,13 +98,15 @@ def main(
         rng = np.random.default_rng((seed, step))
         scenes.append(examples(source[pool + step - 1]))
         ease = max(0.0, 1 - step / steps / easy) if easy else 0.0
+        plain = flatness(step / steps, flat)
         some = drawn(scenes, batch, ease, rng)
         captions = [one.caption for one in some]
         phrases = [asked(caption, rng) for caption in captions[:texts]]
-        features = model.encode_image(inputs([crop(one, SIDE, ease, rng) for one in some], CONFIG))
+        crops = [crop(one, SIDE, ease, rng, flat=plain) for one in some]
+        features = model.encode_image(inputs(crops, CONFIG))
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
-        told = described.loss(features, captions)
-        (pairs + attributes_weight * told).backward()
+        told = described.loss(features, captions, plain)
+        ((1 - plain) * pairs + attributes_weight * told).backward()
         torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

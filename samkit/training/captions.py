@@ -20,6 +20,7 @@ from samkit.types import Sample
 
 LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
 EASY_PIXELS = 300  # that many more at first
+BRIGHT = 128, 255  # of a flat object
 FORMS = ("a {}", "the {}", "{}", "a photo of a {}")
 # What a caption may say, and one answer more: nothing.
 ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEXTURES}
@@ -66,17 +67,33 @@ def crop(
     ease: float,
     rng: np.random.Generator,
     outside: Sequence[float] = (0.0,),
+    flat: float = 0.0,
 ) -> NDArray[np.uint8]:
     """(side, side, 3) uint8 as the paper cuts masks for CLIP (app. D.5), mirrored half the time.
 
     Box widened by 1 to 2, square, background black half the time. With `ease` towards 1 it is
     widened less and black more often, so that the outline is seen at once. outside: for the background
-    a share of its brightness instead of black, one of these.
+    a share of its brightness instead of black, one of these. flat: with 1 the object is one bright colour on
+    black, so that nothing but its outline tells it from others; below, the picture shines through.
     """
-    mask = rle.decode([one.mask])[0] if rng.random() < 0.5 + 0.4 * ease else None
+    mask = rle.decode([one.mask])[0]
+    shown = mask if rng.random() < 0.5 + 0.4 * ease else None
     share = outside[int(rng.integers(len(outside)))] if len(outside) > 1 else outside[0]
-    cut = square_crop(one.image, one.box, side, rng.uniform(1, 2 - 0.7 * ease), mask, share)
+    context = rng.uniform(1, 2 - 0.7 * ease)
+    cut = square_crop(one.image, one.box, side, context, shown, share)
+    if flat:
+        inside = square_crop(
+            np.repeat(mask[..., None] * np.uint8(255), 3, 2), one.box, side, context
+        )
+        paint = np.where(inside > 127, rng.uniform(*BRIGHT, size=3), 0)
+        share = min(1.0, flat * rng.uniform(1, 2)) if flat < 1 else 1.0
+        cut = np.rint(share * paint + (1 - share) * cut).astype(np.uint8)
     return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def flatness(done: float, until: float) -> float:
+    """How flat crops are when this share of the steps is done: wholly at first, from `until` on not."""
+    return min(1.0, max(0.0, 1.5 * (1 - done / until))) if until else 0.0
 
 
 def inputs(crops: Sequence[NDArray[np.uint8]], config: Mapping[str, Any]) -> torch.Tensor:
@@ -128,15 +145,21 @@ class Described(torch.nn.Module):
             {name: torch.nn.Linear(width, len(words) + 1) for name, words in ANSWERS.items()}
         )
 
-    def loss(self, features: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
-        """The mean over attributes of the cross-entropy of `features` (N, width)."""
+    def loss(
+        self, features: torch.Tensor, captions: Sequence[str], flat: float = 0.0
+    ) -> torch.Tensor:
+        """The mean over attributes of the cross-entropy of `features` (N, width).
+
+        flat: as the crops were; where only the outline is seen, only the class can be asked for.
+        """
         described = [vars(attributes(caption)) for caption in captions]
         losses = []
         for name, words in ANSWERS.items():
             numbers = [
                 words.index(d[name]) if d[name] is not None else len(words) for d in described
             ]
-            losses.append(F.cross_entropy(self.heads[name](features), torch.tensor(numbers)))
+            value = F.cross_entropy(self.heads[name](features), torch.tensor(numbers))
+            losses.append(value if name == "name" else (1 - flat) * value)
         return torch.stack(losses).mean()
 
 

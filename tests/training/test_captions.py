@@ -66,6 +66,29 @@ def test_easy_examples_are_large_and_cut_close() -> None:
     assert shares[0] > shares[1] + 0.1
 
 
+def test_flat_crops_show_an_outline_and_nothing_else() -> None:
+    [one] = captions.drawn([captions.examples(shapes(1)[0])], 1, 1.0, np.random.default_rng(0))
+    flat = [captions.crop(one, 32, 0.0, np.random.default_rng(i), flat=1.0) for i in range(6)]
+    for cut in flat:
+        colours = np.unique(cut.reshape(-1, 3), axis=0)
+        assert len(colours) == 2 and not colours[0].any() and colours[1].min() >= 128
+    assert len({tuple(cut.max((0, 1))) for cut in flat}) == 6, "of any colour"
+    plain, half = (captions.crop(one, 32, 0.0, np.random.default_rng(0), flat=f) for f in (0, 0.4))
+    between = [np.abs(half.astype(int) - other).mean() for other in (plain, flat[0])]
+    assert all(value < np.abs(plain.astype(int) - flat[0]).mean() for value in between)
+    found = [captions.flatness(done, 0.6) for done in (0.0, 0.2, 0.4, 0.6, 1.0)]
+    np.testing.assert_allclose(found, [1, 1, 0.5, 0, 0])
+    assert captions.flatness(0.0, 0) == 0
+
+
+def test_of_flat_crops_only_the_class_is_asked() -> None:
+    torch.manual_seed(0)
+    head = captions.Described(2)
+    head.loss(torch.eye(2), ["a red striped disc", "a blue mug"], flat=1.0).backward()
+    asked = {name: bool(part.weight.grad.any()) for name, part in head.heads.items()}
+    assert asked == {"name": True, "colour": False, "second": False, "texture": False}
+
+
 def test_the_thrown_away_head_reads_every_attribute() -> None:
     """Features that spell out the caption are read without error; those of another are not."""
     torch.manual_seed(0)
