@@ -38,7 +38,7 @@ from samkit.sam.model import Sam
 from samkit.stages import TextPrompt, text_sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.captioned import Captioned
-from samkit.training.captions import bridge
+from samkit.training.captions import bridge, examples
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
 from samkit.training.sources import SeenShapes, mixture
@@ -50,6 +50,7 @@ from samkit.training.text import (
     gap,
     image_embeddings,
     move,
+    move_texts,
     some_masks,
     text_backward,
 )
@@ -99,7 +100,8 @@ def main(
     strangers: prompts of a step that are asked of another picture too, to learn what is not there.
     zoom: most by which pictures are enlarged, so that small objects and `SegmentCrops` are learned.
     captions: share of steps in which captions of made-up scenes are asked, `scenes` of them, instead of
-    pictures of objects; what takes texts over to pictures is taught along. The paper has none.
+    pictures of objects; what takes texts over to pictures is taught along. The paper has none. With
+    any, a start_clip is left by its captions too, not by its pictures.
     masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
     paper. least_share: of the picture; smaller masks are dropped. rank: of the thin matrices as which
     the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
@@ -136,7 +138,11 @@ def main(
     told = Captioned(
         TRAINING_SEED + seed, feed.image_size, scenes, images, each, zoom, least_share, simulation
     )
-    if start_clip is not None:
+    if start_clip is not None and captions:
+        paired_scenes = shapes(paired, seed=TRAINING_SEED)
+        said = [one.caption for scene in paired_scenes for one in examples(scene)]
+        move_texts(projection, reader, looker, said)
+    elif start_clip is not None:
         some = (batches(n)[0] for n in range(MOVED_BY))
         move(projection, reader, looker, some, masked_attention)
     carried = [projection.bridge, projection.gap] if captions else []

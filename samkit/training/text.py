@@ -107,6 +107,26 @@ def move(
     projection.clip_name = new.name
 
 
+def move_texts(projection: TextProjection, old: Clip, new: Clip, texts: Sequence[str]) -> None:
+    """Makes a projection that learned to read one CLIP's texts read another's, in place.
+
+    What the new one says of these texts is mapped to what the old one said, by ridge regression, and the
+    map goes into the bridge. Pictures are no longer understood. Raises ValueError for CLIPs of
+    different widths.
+    """
+    if old.width != new.width:
+        raise ValueError(
+            f"texts move between CLIPs of one width, not from {old.width} to {new.width} numbers; "
+            "move by pictures first (without captions)"
+        )
+    matrix, rest = (
+        part.to(projection.bridge) for part in ridge(new.texts(texts), old.texts(texts))
+    )
+    projection.gap = rest @ projection.bridge + projection.gap
+    projection.bridge = matrix @ projection.bridge
+    projection.clip_name = new.name
+
+
 def text_backward(
     sam: Sam,
     embedded: torch.Tensor,

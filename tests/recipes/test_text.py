@@ -255,10 +255,13 @@ def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
         main(steps=1, start_clip="tiny", clip=str(pair), **small)
     with pytest.raises(ValueError, match="train one for it"):
         main(steps=1, start="tiny", clip=str(pair), **small)
-    small["out"] = tmp_path / "moved"
-    main(steps=1, start="tiny", start_clip="tiny", clip=str(pair), **small)
-    moved = load_text_prompt(tmp_path / "moved/text_prompt.safetensors")
-    assert moved.clip_name == load_clip(str(pair), device="cpu").name != before.clip_name
+    small |= {"start": "tiny", "start_clip": "tiny", "clip": str(pair), "scenes": 2}
+    for captions in (0.0, 1.0):
+        main(steps=1, captions=captions, **(small | {"out": tmp_path / f"moved{captions}"}))
+        moved = load_text_prompt(tmp_path / f"moved{captions}/text_prompt.safetensors")
+        assert moved.clip_name == load_clip(str(pair), device="cpu").name != before.clip_name
+        by_texts = torch.allclose(moved.lin1.weight, before.lin1.weight, atol=0.01)
+        assert by_texts == bool(captions), "by pictures the first layer changes"
 
 
 @pytest.mark.slow

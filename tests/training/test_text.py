@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from samkit.clip.projection import TextProjection
+from samkit.data.shapes.colours import NAMES as COLOURS
+from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops.square_crops import covered_cells, square_crop
 from samkit.training.step import Batch, Loss, normalised
 from samkit.training.text import (
@@ -14,6 +16,7 @@ from samkit.training.text import (
     crops_of_masks,
     image_embeddings,
     move,
+    move_texts,
     some_masks,
     strangers_iou,
     text_backward,
@@ -85,6 +88,30 @@ def test_a_projection_moves_to_another_clip() -> None:
     assert projection.clip_name == "turned" and projection.clip_width == 16
     assert (moved - expected).abs().max() < 0.05 * apart
     assert all(p.requires_grad for p in projection.lin1.parameters()), "it can be trained on"
+
+
+def test_a_projection_moves_to_the_texts_of_another_clip() -> None:
+    """The other's texts end in another basis, and off the first's: the same phrase gives the same tokens."""
+    old, new = small_clip(), small_clip()
+    turn = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))[0]
+    new.model.text_projection = torch.nn.Parameter(new.model.text_projection @ turn)
+    new.name = "turned"
+    projection = TextProjection(16, 8, tokens=2, hidden=8, clip_name=old.name).requires_grad_(False)
+    projection.gap = torch.linspace(-1, 1, 16) / 4
+    expected = projection.read(old.texts(["a red disc"]))
+    apart = (projection.read(new.texts(["a red disc"])) - expected).abs().max()
+    texts = [f"{colour} {name}" for colour in COLOURS for name in CLASSES[:20]]
+    move_texts(projection, old, new, texts)
+    moved = projection.read(new.texts(["a red disc"]))
+    assert projection.clip_name == "turned"
+    assert (moved - expected).abs().max() < 0.05 * apart
+
+
+def test_texts_move_between_clips_of_one_width(monkeypatch) -> None:
+    old, new = small_clip(), small_clip()
+    monkeypatch.setattr(new, "texts", lambda texts: torch.zeros(len(texts), 8))
+    with pytest.raises(ValueError, match="of one width, not from 16 to 8"):
+        move_texts(TextProjection(16, 8), old, new, ["a disc"])
 
 
 def test_small_masks_are_dropped_and_rows_chosen() -> None:
