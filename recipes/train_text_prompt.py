@@ -1,7 +1,8 @@
 """Teach a SAM text as the paper does (sec. 7.5, app. D.5): CLIP embeddings of masks as prompts.
 
     python recipes/train_text_prompt.py                              tiny and the shipped pair, 20 minutes
-    python recipes/train_text_prompt.py --minutes 222 --pool 500     much as the shipped one was made
+    python recipes/train_text_prompt.py --minutes 222 --pool 500     much as the shipped one began
+    python recipes/train_text_prompt.py --start tiny --captions 1    and went on, by captions
     python recipes/train_text_prompt.py --steps 20 --pool 2          a trial
     python recipes/train_text_prompt.py --sam vit_b --clip ViT-L-14-336 --data coco_or_sa1b --minutes 600
     python recipes/train_text_prompt.py --sam vit_b ... --train decoder     with a frozen encoder
