@@ -1,7 +1,7 @@
 """Train the small CLIP pair that samkit ships, on objects of made-up scenes and their captions.
 
     python recipes/train_clip.py                                ten minutes of one slow core
-    python recipes/train_clip.py --steps 12000                  two hours
+    python recipes/train_clip.py --steps 12000 --flat 0.5       two hours
     python recipes/train_clip.py --start samkit/weights/tiny_clip.safetensors --seed 1   goes on from there
     python recipes/train_clip.py --pool 50 --steps 20           a trial
 
@@ -62,7 +62,7 @@ def main(
     learning_rate: float = 2e-3,
     attributes_weight: float = 2.0,
     easy: float = 0.4,
-    flat: float = 0.5,
+    flat: float = 0.0,
     start: Path | None = None,
     out: Path = Path("runs/train_clip"),
     seed: int = 0,
@@ -75,7 +75,8 @@ def main(
     objects a step. texts: phrases a step. attributes_weight: of what embeddings tell of the captions.
     easy: share of the steps over which crops go from easy to the paper's. flat: share of the steps over
     which objects go from bright outlines on black, of which only the class is asked, to pictures: colours
-    are learned at once, and a pair that knows them is slow to learn classes besides.
+    are learned at once, and a pair that knows them is slow to learn classes besides. For long runs: a
+    short one ends before it knows the colours.
     start: weights to go on from; with another seed the scenes are others too. validation: scenes.
     """
     out.mkdir(parents=True, exist_ok=True)
