@@ -82,12 +82,11 @@ def crop(
     context = rng.uniform(1, 2 - 0.7 * ease)
     cut = square_crop(one.image, one.box, side, context, shown, share)
     if flat:
-        inside = square_crop(
-            np.repeat(mask[..., None] * np.uint8(255), 3, 2), one.box, side, context
-        )
-        paint = np.where(inside > 127, rng.uniform(*BRIGHT, size=3), 0)
-        share = min(1.0, flat * rng.uniform(1, 2)) if flat < 1 else 1.0
-        cut = np.rint(share * paint + (1 - share) * cut).astype(np.uint8)
+        white = np.full_like(one.image, 255)
+        inside = square_crop(white, one.box, side, context, mask) > 127
+        paint = np.where(inside, rng.uniform(*BRIGHT, size=3), 0)
+        covers = min(1.0, flat * rng.uniform(1, 2))
+        cut = np.rint(covers * paint + (1 - covers) * cut).astype(np.uint8)
     return cut[:, ::-1] if rng.random() < 0.5 else cut
 
 

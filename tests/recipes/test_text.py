@@ -128,7 +128,7 @@ def test_average_precision_by_hand() -> None:
     assert precision(np.array([1.0, 2.0, 3.0, 4.0]), alike) == pytest.approx((1 / 2 + 2 / 4) / 2)
 
 
-SMALL_PAIR = {"pool": 3, "batch": 8, "texts": 4, "validation": 2, "save_every": 1}
+SMALL_PAIR = {"pool": 3, "batch": 8, "texts": 4, "validation": 2, "save_every": 1, "flat": 0.8}
 
 
 def test_a_pair_is_trained_kept_and_continued(tmp_path: Path, capsys) -> None:
