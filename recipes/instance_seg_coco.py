@@ -22,6 +22,7 @@ from samkit.evaluation import format_summary
 from samkit.metrics import MaskAP
 from samkit.metrics.paper import COCO_INSTANCE_SEGMENTATION
 from samkit.pipeline import Stage
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages import (
     BoxesFromFile,
     Detect,
@@ -30,6 +31,7 @@ from samkit.stages import (
     GuidedFilter,
     Proposals,
     RankByQuality,
+    RedrawMasks,
     Refine,
     Segment,
     SegmentZoomed,
@@ -44,6 +46,7 @@ def main(
     refine: bool = False,
     zoom: float | None = None,
     guided: float | None = None,
+    redraw: str | None = None,
     limit: int | None = None,
     out: Path = Path("runs/instance_seg_coco"),
     device: str = "auto",
@@ -59,8 +62,9 @@ def main(
     (everything mode instead of boxes, without its filters: the best 100 masks of an image count).
     refine: feed each mask back with its box. zoom: every box in a crop of its own, so many times its
     side (stages.SegmentZoomed), 1.5 suits tiny; the paper has none. guided: radius with which outlines follow the
-    picture (stages.GuidedFilter), .25 suits tiny; the paper has none. save_images:
-    overlays of the first N samples.
+    picture (stages.GuidedFilter), .25 suits tiny; the paper has none. redraw: tiny, or a file of
+    train_mask_refiner.py, which draws each mask anew before that (stages.RedrawMasks); the paper has none.
+    save_images: overlays of the first N samples.
     store: a folder that keeps image embeddings, for the next run.
     """
     model = load_sam(sam, device, dtype)
@@ -80,6 +84,8 @@ def main(
         segment = SegmentZoomed(model, context=zoom) if zoom else Embed(model) | Segment(model)
         pipeline = boxes_stage(boxes, dataset) | segment
         pipeline = pipeline | Refine(model) if refine else pipeline
+    if redraw:
+        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device))
     pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     summary = evaluate(
         dataset,

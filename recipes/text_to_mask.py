@@ -30,11 +30,12 @@ from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
 from samkit.sam.family import SamModel
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
 Route = Literal["prompt", "rank", "detect"]
-CUT_ANEW = 5  # masks of a phrase, by predicted IoU, unless more are wanted: each takes some 80 ms
+MENDED = 5  # masks of a phrase, by predicted IoU, unless more are wanted: to cut one takes 80 ms
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -56,6 +57,7 @@ def main(
     quality: float | None = None,
     guided: float | None = None,
     grabcut: bool = False,
+    redraw: str | None = None,
     crops: int = 0,
     zoom: float | None = None,
     ranked: bool = False,
@@ -75,7 +77,8 @@ def main(
     for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
     IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.8;
     others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
-    (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). crops: layers of crops
+    (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). redraw: tiny, or a file of
+    train_mask_refiner.py, which draws them anew (RedrawMasks). crops: layers of crops
     that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a crop so many
     times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that route prompt
     found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only
@@ -99,8 +102,12 @@ def main(
     if ranked and route != "prompt":
         raise typer.BadParameter("--ranked is for the route prompt; the others rank as it is")
     model = load_sam(sam, device, dtype)
-    crisp: Stage = stages.GuidedFilter(radius=guided) if guided else Pipeline()
-    crisp = stages.GrabCutMasks() if grabcut else crisp
+    crisp: Stage = Pipeline()
+    if redraw:
+        crisp |= stages.RedrawMasks(load_mask_refiner(redraw, device), passes=2)
+        crisp |= stages.NonMaxSuppression(0.7) if route == "rank" else Pipeline()  # many became one
+    if guided or grabcut:
+        crisp |= stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
@@ -120,7 +127,11 @@ def main(
             model = stages.text_sam(model, words)
             ask = stages.TextPrompt(looker, phrases, projection=words)
             several = ranked or top > 1
-            few = stages.Top(max(top, CUT_ANEW), per="class") if several and grabcut else Pipeline()
+            few = (
+                stages.Top(max(top, MENDED), per="class")
+                if several and (grabcut or redraw)
+                else Pipeline()
+            )
             find = ask | segment(model, crops, several) | few | crisp
             find |= (
                 stages.RankByText(looker, phrases, each="own", **shown) if ranked else Pipeline()

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+Region = tuple[slice, slice]
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -46,9 +48,10 @@ def square_crop(
 ) -> NDArray[np.uint8]:
     """The square around a box, resized to (side, side, 3) uint8; black where the picture ends.
 
-    image: (H, W, 3) uint8 RGB. box: xyxy pixels, its end behind the last one. context: side of the
-    square as a multiple of the box's longer side. mask: (H, W) bool; pixels outside keep
-    this share of their brightness, 0 being black. side: None leaves the square at its size in the picture.
+    image: (H, W, 3) uint8 RGB, or (H, W) of whatever goes from 0 to 255, which comes back so. box: xyxy
+    pixels, its end behind the last one. context: side of the square as a multiple of the box's longer side.
+    mask: (H, W) bool; pixels outside keep this share of their brightness, 0 being black. side: None leaves
+    the square at its size in the picture.
 
     >>> square_crop(np.full((8, 20, 3), 9, np.uint8), [2, 1, 6, 3], side=16, context=2).shape
     (16, 16, 3)
@@ -80,19 +83,47 @@ def covered_cells(
     return covered
 
 
+def back_from_square(
+    values: torch.Tensor, size: tuple[int, int], box: ArrayLike, context: float = 1.0
+) -> torch.Tensor:
+    """(H, W) of a picture from (side, side) over `square_crop`'s square; minus infinity around it.
+
+    values: float, enlarged or made smaller as logits are (bilinear). size: (H, W). box, context: as
+    `square_crop` has them.
+
+    >>> back_from_square(torch.ones(8, 8), (4, 6), [3, 1, 5, 3]).isfinite().int()
+    tensor([[0, 0, 0, 0, 0, 0],
+            [0, 0, 0, 1, 1, 0],
+            [0, 0, 0, 1, 1, 0],
+            [0, 0, 0, 0, 0, 0]], dtype=torch.int32)
+    """
+    whole, inside, width = _places(size, box, context)
+    square = F.interpolate(
+        values[None, None], (width, width), mode="bilinear", align_corners=False, antialias=True
+    )[0, 0]
+    back = values.new_full(size, -torch.inf)
+    back[whole] = square[inside]
+    return back
+
+
 def _cut(pixels: NDArray[Any], box: ArrayLike, context: float) -> NDArray[Any]:
     """The square around a box, of whatever pixels hold; zero where they end."""
+    whole, inside, width = _places(pixels.shape[:2], box, context)
+    square = np.zeros((width, width, *pixels.shape[2:]), dtype=pixels.dtype)
+    square[inside] = pixels[whole]
+    return square
+
+
+def _places(size: tuple[int, ...], box: ArrayLike, context: float) -> tuple[Region, Region, int]:
+    """What of a picture (H, W) lies in the square, where in the square that is, and the square's side."""
     x0, y0, x1, y1 = np.asarray(box, dtype=np.float64)
     around = max(1.0, max(x1 - x0, y1 - y0)) * context / 2
-    left, top = (int(np.floor((a + b) / 2 - around)) for a, b in ((x0, x1), (y0, y1)))
     width = max(1, round(2 * around))
-    height, whole = pixels.shape[:2]
-    rows = slice(max(0, top), min(height, top + width))
-    columns = slice(max(0, left), min(whole, left + width))
-    square = np.zeros((width, width, *pixels.shape[2:]), dtype=pixels.dtype)
-    place = square[
-        rows.start - top : max(rows.start, rows.stop) - top,
-        columns.start - left : max(columns.start, columns.stop) - left,
-    ]
-    place[:] = pixels[rows, columns]
-    return square
+    whole, inside = [], []
+    for a, b, end in ((y0, y1, size[0]), (x0, x1, size[1])):
+        first = int(np.floor((a + b) / 2 - around))
+        start = max(0, first)
+        stop = max(start, min(end, first + width))
+        whole.append(slice(start, stop))
+        inside.append(slice(start - first, stop - first))
+    return (whole[0], whole[1]), (inside[0], inside[1]), width

@@ -16,6 +16,7 @@ from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
 from samkit.stages.rank import AverageScores, FavourLarge, NonMaxSuppression, RankByQuality, Top
 from samkit.stages.rank_by_text import RankByText
+from samkit.stages.redraw_masks import RedrawMasks
 from samkit.stages.segment import Embed, Refine, Segment
 from samkit.stages.segment_crops import SegmentCrops
 from samkit.stages.segment_zoomed import MaskBoxes, SegmentZoomed
@@ -49,6 +50,7 @@ __all__ = [
     "Proposals",
     "RankByQuality",
     "RankByText",
+    "RedrawMasks",
     "Refine",
     "Segment",
     "SegmentCrops",

@@ -135,7 +135,6 @@ def _crops(
     crops = []
     for box, pixels in zip(masks.outer_boxes(), rle.decode(masks.rle()), strict=True):
         context = rng.uniform(*CONTEXT)
-        both = (image, np.repeat(pixels[..., None], 3, axis=2).astype(np.uint8) * 255)
-        shown, inside = (square_crop(one, box, side, context) for one in both)
-        crops.append(np.concatenate([shown, inside[..., :1]], axis=2))
+        both = image, pixels.astype(np.uint8) * 255
+        crops.append(np.dstack([square_crop(one, box, side, context) for one in both]))
     return np.stack(crops)

@@ -54,6 +54,14 @@ def test_outlines_that_follow_the_picture_are_better_for_tiny(tmp_path: Path) ->
     assert guided["metrics"]["AP"] > 1.1 * plain["metrics"]["AP"]
 
 
+def test_made_up_objects_are_better_drawn_anew(tmp_path: Path) -> None:
+    for name, redraw in (("plain", None), ("drawn", "tiny")):
+        instance_seg_coco.main(limit=12, out=tmp_path / name, redraw=redraw)
+    plain, drawn = (summary(tmp_path / name) for name in ("plain", "drawn"))
+    assert "RedrawMasks(<mask-refiner-" in drawn["run"]["pipeline"]
+    assert drawn["metrics"]["AP"] > 1.3 * plain["metrics"]["AP"]
+
+
 def test_boxes_seen_up_close_are_better_for_tiny(tmp_path: Path) -> None:
     for name, zoom in (("plain", None), ("zoomed", 1.5)):
         instance_seg_coco.main(limit=4, out=tmp_path / name, zoom=zoom)

@@ -58,6 +58,11 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         cut = json.loads((tmp_path / "cut/summary.json").read_text())
         assert "Top(5, per='class') | GrabCutMasks() | RankByText(" in cut["run"]["pipeline"]
         assert cut["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not cut["errors"]
+        few |= {"grabcut": False, "redraw": "tiny", "out": tmp_path / "drawn"}
+        recipe("text_to_mask").main(route=route, limit=1, **few)
+        drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
+        assert "Top(5, per='class') | RedrawMasks(" in drawn["run"]["pipeline"]
+        assert drawn["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not drawn["errors"]
         with pytest.raises(typer.BadParameter, match="--guided and --grabcut"):
             recipe("text_to_mask").main(route=route, guided=0.2, grabcut=True)
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]

@@ -1,0 +1,49 @@
+"""The recipe that teaches a mask refiner, run on next to nothing."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+from samkit import load_sam
+from samkit.sam.mask_refiner import load_mask_refiner
+
+RECIPE = Path(__file__).parents[2] / "recipes/train_mask_refiner.py"
+SMALL = {"pictures": 3, "objects": 3, "batch": 4, "save_every": 1, "side": 32, "device": "cpu"}
+
+
+def recipe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("train_mask_refiner", RECIPE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
+    recipe().main(steps=3, out=tmp_path / "whole", **SMALL)
+    printed = capsys.readouterr().out
+    assert printed.count("masks in pictures kept back") == 3 and "step 3" in printed
+    module, calls = recipe(), []
+
+    def stops(*args: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return loss(*args)
+
+    loss, module.refiner_loss = module.refiner_loss, stops
+    with pytest.raises(KeyboardInterrupt):
+        module.main(steps=3, out=tmp_path / "broken", **SMALL)
+    (tmp_path / "broken/found/000002.npz").unlink()  # a picture it had not asked about when killed
+    recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
+    assert "going on after step 1" in capsys.readouterr().out
+    whole, broken = (tmp_path / n / "mask_refiner.safetensors" for n in ("whole", "broken"))
+    assert whole.read_bytes() == broken.read_bytes()
+    found = load_mask_refiner(whole)
+    assert found.side == 32 and found.sam_name == load_sam("tiny", "cpu").name
+    recipe().main(steps=1, start=str(whole), out=tmp_path / "on", **SMALL)
+    assert load_mask_refiner(tmp_path / "on/mask_refiner.safetensors").name != found.name
+    with pytest.raises(typer.BadParameter, match="give another --out"):
+        recipe().main(steps=1, out=tmp_path / "on", **{**SMALL, "objects": 2})
