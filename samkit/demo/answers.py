@@ -14,14 +14,17 @@ from samkit.clip.projection import TextProjection
 from samkit.data.picture_size import picture_size
 from samkit.ops.images import read_image
 from samkit.pipeline import Pipeline, Stage
+from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner
 from samkit.sam.model import Sam
 from samkit.stages import (
     DetectText,
     Embed,
     Filter,
+    NonMaxSuppression,
     Proposals,
     RankByQuality,
     RankByText,
+    RedrawMasks,
     Segment,
     SegmentCrops,
     TextPrompt,
@@ -119,6 +122,10 @@ class Answers:
     def _reader(self) -> Sam:
         return text_sam(self.sam, self.text_prompt)
 
+    @cached_property
+    def _refiner(self) -> MaskRefiner:
+        return load_mask_refiner("tiny", str(self.sam.device))
+
     def answer(
         self, sample: Sample, question: Question, progress: Callable[[int, int], None] | None = None
     ) -> Sample:
@@ -180,10 +187,11 @@ class Answers:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
         look: Stage = Segment(self._reader)
-        # A small model sees small things in crops alone; CLIP chooses what is right there.
+        # A small model sees small things in crops alone, and roughly; CLIP chooses what is right there.
         if self.weak:
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            look = crops | RankByText(self.clip, each="own", **shown)
+            drawn = NonMaxSuppression() | Top(5) | RedrawMasks(self._refiner, passes=2)
+            look = crops | drawn | RankByText(self.clip, each="own", **shown)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
         return again | ask | look, sample
