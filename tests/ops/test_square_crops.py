@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from samkit.ops.square_crops import covered_cells, square_crop
+from samkit.ops.square_crops import back_from_square, covered_cells, square_crop
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (20, 30, 3)).astype(np.uint8)
 
@@ -65,3 +66,23 @@ def test_cells_are_covered_where_the_crop_shows_the_mask(box) -> None:
                     across = column < (j + 1) * width / cells and column + 1 > j * width / cells
                     expected[i, j] |= down and across
         np.testing.assert_array_equal(covered_cells(mask, box, cells, context), expected)
+
+
+@pytest.mark.parametrize("box", [[-9, -9, -4, -4], [30, 2, 35, 6], [3, 40, 9, 44]])
+def test_beside_the_picture_all_is_black(box: list[int]) -> None:
+    assert not square_crop(np.full((8, 20, 3), 9, np.uint8), box, 4).any()
+    back = back_from_square(torch.ones(4, 4), (8, 20), box)
+    assert back.shape == (8, 20) and not back.isfinite().any()
+
+
+@pytest.mark.parametrize("context", [1.0, 1.7])
+@pytest.mark.parametrize("side", [8, 96])
+def test_a_square_comes_back_to_where_it_was_cut(context: float, side: int) -> None:
+    """The same ramp, at any size, but where the square ends."""
+    rows, columns = np.mgrid[:40, :60]
+    ramp = (2 * rows + 2 * columns).astype(np.uint8)
+    box = [20, 8, 44, 30]
+    square = torch.from_numpy(square_crop(ramp, box, side, context).copy()).float()
+    back = back_from_square(square, (40, 60), box, context).numpy()
+    inside = back[14:24, 26:38]
+    assert np.abs(inside - ramp[14:24, 26:38]).max() < 4
