@@ -105,7 +105,8 @@ def main(
     crisp: Stage = Pipeline()
     if redraw:
         crisp |= stages.RedrawMasks(load_mask_refiner(redraw, device), passes=2)
-        crisp |= stages.NonMaxSuppression(0.7) if route == "rank" else Pipeline()  # many became one
+        if route == "rank":
+            crisp |= stages.NonMaxSuppression(0.7)  # many became one
     if guided or grabcut:
         crisp |= stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
     if route == "detect":

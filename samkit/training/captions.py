@@ -82,9 +82,8 @@ def crop(
     context = rng.uniform(1, 2 - 0.7 * ease)
     cut = square_crop(one.image, one.box, side, context, shown, share)
     if flat:
-        white = np.full_like(one.image, 255)
-        inside = square_crop(white, one.box, side, context, mask) > 127
-        paint = np.where(inside, rng.uniform(*BRIGHT, size=3), 0)
+        inside = square_crop(mask.astype(np.uint8) * 255, one.box, side, context) > 127
+        paint = np.where(inside[..., None], rng.uniform(*BRIGHT, size=3), 0)
         covers = min(1.0, flat * rng.uniform(1, 2))
         cut = np.rint(covers * paint + (1 - covers) * cut).astype(np.uint8)
     return cut[:, ::-1] if rng.random() < 0.5 else cut

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
 from samkit.ops import rle
+from samkit.ops.masks import mask_boxes
 from samkit.ops.square_crops import square_crop
 from samkit.sam.family import SamModel
 from samkit.training.augment import Bools, Pixels
+from samkit.training.losses import dice_loss, true_iou
 from samkit.types import Prompts
 
 BOX_NOISE = 0.08  # of the box's side, one standard deviation
@@ -24,7 +26,7 @@ CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
 Shown = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A picture (H, W, 3) uint8, its objects, the masks a SAM found of them, and which object each means."""
 
@@ -145,21 +147,13 @@ def refiner_loss(logits: torch.Tensor, iou: torch.Tensor, targets: torch.Tensor)
 
     logits, targets: (B, S, S). iou: (B,).
     """
-    probability = logits.sigmoid()
-    both = (probability * targets).sum(dim=(1, 2))
-    dice = 1 - (2 * both + 1) / ((probability + targets).sum(dim=(1, 2)) + 1)
     pixels = F.binary_cross_entropy_with_logits(logits, targets)
-    return pixels + dice.mean() + 2 * F.mse_loss(iou, square_iou(logits > 0, targets))
-
-
-def square_iou(masks: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """(B,) IoU of masks (B, S, S) and targets, 0 where both are empty."""
-    masks, targets = masks.bool(), targets.bool()
-    either = (masks | targets).sum(dim=(1, 2)).clamp(min=1)
-    return (masks & targets).sum(dim=(1, 2)) / either
+    return (
+        pixels + dice_loss(logits, targets).mean() + 2 * F.mse_loss(iou, true_iou(logits, targets))
+    )
 
 
 def outer_box(mask: Bools) -> tuple[int, int, int, int]:
     """xyxy of a mask (H, W) that is not empty, its end behind the last pixel."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    x0, y0, x1, y1 = (int(place) for place in mask_boxes(mask[None])[0])
+    return x0, y0, x1 + 1, y1 + 1

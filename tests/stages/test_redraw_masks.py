@@ -13,7 +13,7 @@ from samkit.types import Masks, Sample
 
 
 class Echo(MaskRefiner):
-    """Draws what it was shown, a border of its square left out, and calls it a quarter right."""
+    """Draws the mask it was shown, and calls it a quarter right."""
 
     def __init__(self) -> None:
         super().__init__(side=32, widths=(4,), blocks=(0,))

@@ -10,6 +10,7 @@ from samkit import load_sam
 from samkit.data import shapes
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
+from samkit.training.losses import true_iou
 from samkit.training.redrawing import (
     Example,
     example,
@@ -17,7 +18,6 @@ from samkit.training.redrawing import (
     refiner_loss,
     shown,
     spoiled,
-    square_iou,
 )
 
 
@@ -103,7 +103,7 @@ def test_the_loss_by_hand() -> None:
     up = torch.tensor(2.0).sigmoid().item()
     pixels = (-2 * np.log(up) - 2 * np.log(1 - up)) / 4
     dice = 1 - (2 * (up + 1 - up) + 1) / (2 + 2 + 1)
-    assert square_iou(logits > 0, targets).item() == pytest.approx(1 / 3)
+    assert true_iou(logits, targets).item() == pytest.approx(1 / 3)
     expected = pixels + dice + 2 * (0.75 - 1 / 3) ** 2
     assert refiner_loss(logits, torch.tensor([0.75]), targets).item() == pytest.approx(
         expected, 1e-5
