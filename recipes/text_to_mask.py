@@ -20,7 +20,7 @@ import typer
 
 from samkit import Sample, draw, evaluate, load_sam, stages, stored
 from samkit import data as readers
-from samkit.clip import load_clip, stored_clip
+from samkit.clip import Clip, load_clip, stored_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import Dataset
 from samkit.data.phrases import by_class, by_telling_caption
@@ -30,12 +30,13 @@ from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
 from samkit.sam.family import SamModel
-from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 
 Route = Literal["prompt", "rank", "detect"]
 MENDED = 5  # masks of a phrase, by predicted IoU, unless more are wanted: to cut one takes 80 ms
+TOLD = 40  # proposals of a phrase that are drawn anew: CLIP's first look is a rough one
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -75,11 +76,12 @@ def main(
     a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which route
     prompt has three at most; threshold: of their scores. points_per_side: of everything mode; 32, and 16
     for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
-    IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.8;
+    IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.4;
     others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
     (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). redraw: tiny, or a file of
-    train_mask_refiner.py, which draws them anew (RedrawMasks). crops: layers of crops
-    that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a crop so many
+    train_mask_refiner.py, which draws them anew (RedrawMasks), told the phrase where it was taught the
+    CLIP's; so route rank draws those proposals that CLIP finds likeliest, and CLIP looks again. crops:
+    layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a crop so many
     times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that route prompt
     found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only
     phrases whose class and colour no text model saw together. store: keeps embeddings.
@@ -102,20 +104,17 @@ def main(
     if ranked and route != "prompt":
         raise typer.BadParameter("--ranked is for the route prompt; the others rank as it is")
     model = load_sam(sam, device, dtype)
+    refiner = load_mask_refiner(redraw, device) if redraw else None
     crisp: Stage = Pipeline()
-    if redraw:
-        crisp |= stages.RedrawMasks(load_mask_refiner(redraw, device), passes=2)
-        if route == "rank":
-            crisp |= stages.NonMaxSuppression(0.7)  # many became one
     if guided or grabcut:
-        crisp |= stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
+        crisp = stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
         embed = stages.Embed(stored(model, store) if store else model)
         closer = stages.SegmentZoomed(model, context=zoom) if zoom else None
-        find = boxes | (closer or embed | stages.Segment(model)) | crisp
+        find = boxes | (closer or embed | stages.Segment(model)) | redrawn(refiner) | crisp
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
@@ -123,20 +122,17 @@ def main(
         if masked is not None or context != 1.5 or masked_attention:
             shown["crops"] = (Crop(context, bool(masked), masked_attention),)
         shown |= {} if quality is None else {"quality": quality}
+        told = refiner is not None and refiner.reads(looker.name)
         if route == "prompt":
             words = load_text_prompt(prompt)
             model = stages.text_sam(model, words)
             ask = stages.TextPrompt(looker, phrases, projection=words)
             several = ranked or top > 1
-            few = (
-                stages.Top(max(top, MENDED), per="class")
-                if several and (grabcut or redraw)
-                else Pipeline()
-            )
-            find = ask | segment(model, crops, several) | few | crisp
-            find |= (
-                stages.RankByText(looker, phrases, each="own", **shown) if ranked else Pipeline()
-            )
+            find = ask | segment(model, crops, several)
+            if several and (grabcut or redraw):
+                find |= stages.Top(max(top, MENDED), per="class")
+            find |= redrawn(refiner, looker) | crisp
+            find |= stages.RankByText(looker, each="own", **shown) if ranked else Pipeline()
         else:
             kept = KEEP_ALL if sam == "tiny" else {}
             grid = points_per_side or (16 if sam == "tiny" else 32)
@@ -144,7 +140,12 @@ def main(
             if zoom:
                 again = stages.SegmentZoomed(model, context=zoom, shared=True)
                 find = find | stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
+            if refiner and not told:
+                find |= redrawn(refiner) | stages.NonMaxSuppression(0.7)  # many became one
             find = find | crisp | stages.RankByText(looker, phrases, each="phrase", **shown)
+            if told:
+                find |= stages.Top(max(top, TOLD), per="class") | redrawn(refiner, looker)
+                find |= stages.RankByText(looker, each="own", **shown)
         find = stages.Embed(stored(model, store) if store else model) | find
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
@@ -160,6 +161,15 @@ def segment(model: SamModel, crops: int, several: bool) -> Stage:
         return stages.Segment(model, several=several)
     look = stages.SegmentCrops(model, crop_n_layers=crops, several=several)
     return look | stages.NonMaxSuppression() if several else look
+
+
+def redrawn(refiner: MaskRefiner | None, clip: Clip | None = None) -> Stage:
+    """Masks drawn anew: once, told their phrases where the refiner was taught them, and else twice."""
+    if refiner is None:
+        return Pipeline()
+    if clip and refiner.reads(clip.name):
+        return stages.RedrawMasks(refiner, clip, rescore=True)
+    return stages.RedrawMasks(refiner, passes=2)
 
 
 def is_pictures(data: str) -> bool:

@@ -1,14 +1,16 @@
 """Teach a small network to draw a SAM's masks anew (mask refinement), for `stages.RedrawMasks`.
 
     python recipes/train_mask_refiner.py                                tiny's masks of made-up scenes, an hour
+    python recipes/train_mask_refiner.py --clip tiny --side 80          the same, told what is meant
     python recipes/train_mask_refiner.py --pictures 20 --steps 5        a trial
     python recipes/train_mask_refiner.py --sam vit_b --data photos/coco --side 128 --device cuda
-    python recipes/train_mask_refiner.py --start tiny --data photos/my_parts --minutes 20
+    python recipes/train_mask_refiner.py --start tiny --clip tiny --data shapes --data photos/my_parts
 
 First the SAM is asked for every object, by a loose box and by a click; its answers are kept in OUT/found.
 Then squares around these masks, and around objects' masks that were spoiled on purpose, are shown to the
-network, which is to draw the object. One picture in twenty is kept back to measure on. The same line again
-goes on from where it was killed.
+network, which is to draw the object. With --clip most squares of made-up scenes come with a caption: of that
+object, or of another, which is to be drawn instead, or to be told not to be there. One picture in twenty is
+kept back to measure on. The same line again goes on from where it was killed.
 """
 
 import json
@@ -22,14 +24,20 @@ import torch
 import typer
 
 from samkit import Masks, Sample, load_sam
+from samkit.clip import load_clip
 from samkit.ops import rle
+from samkit.ops.fingerprint import same_weights
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
 from samkit.sam.model import Sam
 from samkit.stages import RedrawMasks
-from samkit.training.augment import Augmentation
-from samkit.training.data import Feed, make_example
-from samkit.training.redrawing import Example, example, refiner_loss, shown
-from samkit.training.sources import mixture
+from samkit.training.redrawing import (
+    Example,
+    Pictures,
+    embedded,
+    example,
+    refiner_loss,
+    shown,
+)
 from samkit.training.state import load_parts, save_parts
 from samkit.types import Frame
 
@@ -40,6 +48,8 @@ def main(
     sam: str = "tiny",
     data: Annotated[list[str] | None, typer.Option()] = None,
     start: str | None = None,
+    clip: str | None = None,
+    told: float = 0.7,
     pictures: int = 2500,
     objects: int = 8,
     zoom: float = 4.0,
@@ -56,24 +66,29 @@ def main(
     """Writes mask_refiner.safetensors under `out`.
 
     sam: whose masks. data: made-up scenes, or what train_sam.py takes. start: a refiner to go on from, tiny
-    or a file. pictures: how many are asked about once, and objects of each at most; zoom: most by
-    which a picture is enlarged for it. side: of the squares that a new refiner sees, in pixels.
+    or a file. clip: the pair whose embeddings of captions are told, to this share of squares of made-up
+    scenes (told). pictures: how many are asked about once, and objects of each at most; zoom: most by which
+    a picture is enlarged for it. side: of the squares that a new refiner sees, in pixels.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model = load_sam(sam, device)
     specs = data or ["shapes"]
+    reader = load_clip(clip, None, device) if clip else None
+    width, clip_name = (reader.width, reader.name) if reader else (0, "")
+    fresh = MaskRefiner(side, sam_name=model.name, text_width=width, clip_name=clip_name)
+    refiner = load_mask_refiner(start) if start else fresh
+    if not same_weights(refiner.clip_name, clip_name):
+        known = refiner.clip_name or "no CLIP"
+        raise typer.BadParameter(
+            f"{refiner.name} knows phrases of {known}, so --clip is to be that; got {clip}"
+        )
     asked = {"sam": model.name, "data": specs, "counts": [pictures, objects, zoom, seed]}
-    feed = Feed(
-        model.config.image_size,
-        masks=objects,
-        large_first=(0, 0),
-        augmentation=Augmentation(zoom=(1.0, zoom), paste=0.0),
-    )
-    examples = collect(model, specs, feed, pictures, seed, out / "found", asked)
+    asked |= {"captions": bool(reader)}
+    draw = Pictures(specs, model.config.image_size, objects, zoom, seed, captions=bool(reader))
+    examples = collect(model, draw, pictures, seed, out / "found", asked)
     kept = [one for i, one in enumerate(examples) if i % KEPT_BACK == 0 and len(one.found)]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.objects]
-    refiner = load_mask_refiner(start) if start else MaskRefiner(side, sam_name=model.name)
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(refiner.parameters(), learning_rate, weight_decay=0.02)
     parts = {"refiner": refiner, "optimizer": optimizer}
@@ -87,11 +102,10 @@ def main(
                 learning_rate * min(1, 30 * done + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done))
             )
         rng = np.random.default_rng((seed, step))
-        pixels, masks, targets = (
-            part.to(model.device) for part in shown(learned, batch, refiner.side, rng)
-        )
-        logits, guessed = refiner(pixels, masks)
-        loss = refiner_loss(logits, guessed, targets)
+        some = shown(learned, batch, refiner.side, rng, told if reader else 0.0).to(model.device)
+        words = embedded(reader, some.phrases).to(model.device) if reader else None
+        logits, guessed = refiner(some.pictures, some.masks, words)
+        loss = refiner_loss(logits, guessed, some.targets, some.there)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
@@ -99,8 +113,8 @@ def main(
         recent.append(loss.item())
         step, seconds, since = step + 1, seconds + time.monotonic() - since, time.monotonic()
         if step % save_every == 0 or step == steps:
-            told = f"step {step}, {seconds / 60:.1f} min: loss {np.mean(recent):.3f}"
-            print(f"{told}; {measured(refiner, kept)}", flush=True)
+            reached = f"step {step}, {seconds / 60:.1f} min: loss {np.mean(recent):.3f}"
+            print(f"{reached}; {measured(refiner, kept)}", flush=True)
             recent = []
             save_parts(parts, {"asked": asked, "step": step, "seconds": seconds}, out / "state.pt")
     save_parts(parts, {"asked": asked, "step": step, "seconds": seconds}, out / "state.pt")
@@ -108,19 +122,19 @@ def main(
 
 
 def collect(
-    sam: Sam, specs: list[str], feed: Feed, pictures: int, seed: int, folder: Path, asked: dict
+    sam: Sam, draw: Pictures, pictures: int, seed: int, folder: Path, asked: dict
 ) -> list[Example]:
     """Pictures with what the SAM found in them, asked where they are not in the folder yet."""
     folder.mkdir(exist_ok=True)
-    about, sources, examples = folder / "made.json", mixture(specs, feed.image_size, seed), []
+    about, examples = folder / "made.json", []
     if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != asked:
         raise typer.BadParameter(f"{folder} was made by {before}, not {asked}; give another --out")
     about.write_text(json.dumps(asked), encoding="utf-8")
     for number in range(pictures):
         path, rng = folder / f"{number:06d}.npz", np.random.default_rng((seed, number))
         if not path.is_file():
-            image, masks, _ = make_example(sources, feed, 0, rng)
-            example(sam, image, np.unique(masks, axis=0), rng).save(path)
+            image, masks, captions = draw(rng)
+            example(sam, image, masks, rng, captions).save(path)
         examples.append(Example.load(path))
         if (number + 1) % 100 == 0:
             print(f"{sam.name} was asked about {number + 1} of {pictures} pictures", flush=True)

@@ -190,7 +190,8 @@ class Answers:
         # A small model sees small things in crops alone, and roughly; CLIP chooses what is right there.
         if self.weak:
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            drawn = NonMaxSuppression() | Top(5) | RedrawMasks(self._refiner, passes=2)
+            told = self.clip if self._refiner.reads(self.clip.name) else None
+            drawn = NonMaxSuppression() | Top(5) | RedrawMasks(self._refiner, told, rescore=True)
             look = crops | drawn | RankByText(self.clip, each="own", **shown)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()

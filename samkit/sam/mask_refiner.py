@@ -12,20 +12,26 @@ from safetensors.torch import save_file
 from torch import nn
 
 from samkit.ops.devices import find_device
-from samkit.ops.fingerprint import fingerprint
+from samkit.ops.fingerprint import fingerprint, same_weights
 
 MEAN, STD = 0.45, 0.27  # of a photograph's values from 0 to 1
+TOLD_WIDTH = 128  # numbers into which a text is turned
 
 
 class MaskRefiner(nn.Module):
     """Pictures (N, 3, S, S) and masks (N, S, S), both 0 to 1, to logits (N, S, S) and IoUs (N).
 
-    A U-Net (Ronneberger et al., 2015) with residual blocks on its way down. It is told nothing of the SAM
-    whose masks it mends, nor what the object is: where the mask lies says which is meant, and what it has
-    learned of objects says where that one ends. The IoU is its guess of how well it has drawn.
+    A U-Net (Ronneberger et al., 2015) with residual blocks on its way down. It knows nothing of the SAM
+    whose masks it mends: where the mask lies says which object is meant, and what it has learned of
+    objects says where that one ends. The IoU is its guess of how well it has drawn.
+
+    Where it was taught phrases it may be told what the object is, by CLIP's embeddings of texts (N, D) of
+    length 1: they scale and shift its channels (FiLM, Perez et al., 2018). Then it draws what is meant, and
+    an IoU near 0 says that nothing of the kind is there. A row of zeros tells nothing.
 
     side: S, of the squares it reads. widths: channels at S, S/2, S/4 and so on. blocks: residual blocks at
-    each of these sizes. sam_name: whose masks it learned from, told in its file.
+    each of these sizes. sam_name: whose masks it learned from, told in its file. text_width: D; 0 for
+    one that is told no phrases. clip_name: whose embeddings these are.
     """
 
     def __init__(
@@ -34,6 +40,8 @@ class MaskRefiner(nn.Module):
         widths: tuple[int, ...] = (16, 32, 64, 128),
         blocks: tuple[int, ...] = (0, 1, 1, 2),
         sam_name: str = "",
+        text_width: int = 0,
+        clip_name: str = "",
     ) -> None:
         super().__init__()
         if len(widths) != len(blocks) or side % 2 ** (len(widths) - 1):
@@ -42,7 +50,7 @@ class MaskRefiner(nn.Module):
                 "halved one time less than that"
             )
         self.side, self.widths, self.blocks = side, tuple(widths), tuple(blocks)
-        self.sam_name = sam_name
+        self.sam_name, self.text_width, self.clip_name = sam_name, text_width, clip_name
         self.stem = _convolution(4, widths[0])
         steps = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(_convolution(here, below, 2) for here, below in steps)
@@ -54,6 +62,11 @@ class MaskRefiner(nn.Module):
         self.mix = nn.ModuleList(_convolution(here, here) for here, _ in steps)
         self.draw = nn.Conv2d(widths[0], 1, 3, padding=1)
         self.iou = nn.Linear(widths[-1], 1)
+        self.iou_of_drawn = nn.Linear(widths[min(1, len(steps))], 1, bias=False)
+        self.words = nn.Linear(text_width, TOLD_WIDTH, bias=False) if text_width else None
+        told = widths if text_width else ()
+        self.told_down = nn.ModuleList(_Told(width) for width in told)
+        self.told_up = nn.ModuleList(_Told(width) for width in told[:-1])
 
     def __repr__(self) -> str:
         return f"<MaskRefiner {self.name}>"
@@ -63,24 +76,53 @@ class MaskRefiner(nn.Module):
         """By its weights."""
         return f"mask-refiner-{fingerprint(self.state_dict())}"
 
+    def reads(self, clip_name: str) -> bool:
+        """Whether it was taught phrases of this CLIP, by its name; of another's numbers it makes nothing."""
+        return bool(self.text_width) and same_weights(self.clip_name, clip_name)
+
     @property
     def device(self) -> torch.device:
         """Where its weights lie."""
         return self.draw.weight.device
 
     def forward(
-        self, pictures: torch.Tensor, masks: torch.Tensor
+        self, pictures: torch.Tensor, masks: torch.Tensor, texts: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        told = None
+        if self.words is not None and texts is not None:
+            told = F.relu(self.words(texts * self.text_width**0.5))
         x = torch.cat([(pictures - MEAN) / STD, masks[:, None] - 0.5], dim=1)
-        seen = [self.encode[0](self.stem(x.contiguous(memory_format=torch.channels_last)))]
-        for down, encode in zip(self.down, list(self.encode)[1:], strict=True):
-            seen.append(encode(down(seen[-1])))
-        x = seen.pop()
-        iou = self.iou(x.mean(dim=(2, 3)))[:, 0].sigmoid()
-        for lift, mix in zip(reversed(self.lift), reversed(self.mix), strict=True):
-            larger = F.interpolate(lift(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-            x = mix(seen.pop() + larger)
-        return self.draw(x)[:, 0], iou
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+        seen = []
+        for level, encode in enumerate(self.encode):
+            x = self.down[level - 1](x) if level else x
+            x = encode(x if told is None else self.told_down[level](x, told))
+            seen.append(x)
+        whole = seen.pop().mean(dim=(2, 3))
+        drawn_of = x
+        for level in reversed(range(len(seen))):
+            lifted = self.lift[level](x)
+            larger = F.interpolate(lifted, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.mix[level](seen[level] + larger)
+            x = x if told is None else self.told_up[level](x, told)
+            drawn_of = x if level == 1 else drawn_of
+        logits = self.draw(x)
+        inside = F.adaptive_avg_pool2d(logits.sigmoid(), drawn_of.shape[2:]).detach()
+        drawn = (drawn_of * inside).sum(dim=(2, 3)) / (inside.sum(dim=(2, 3)) + 1)
+        return logits[:, 0], (self.iou(whole) + self.iou_of_drawn(drawn))[:, 0].sigmoid()
+
+
+class _Told(nn.Module):
+    """Channels scaled and shifted by what a text says; at first by nothing."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.change = nn.Linear(TOLD_WIDTH, 2 * width, bias=False)
+        nn.init.zeros_(self.change.weight)
+
+    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        scale, shift = self.change(told)[:, :, None, None].chunk(2, dim=1)
+        return F.relu(x * (1 + scale) + shift)
 
 
 class _Residual(nn.Module):
@@ -108,7 +150,7 @@ def save_mask_refiner(refiner: MaskRefiner, path: str | Path) -> None:
     tensors = {n: t.detach().cpu() for n, t in refiner.state_dict().items()}
     half = {n: (t.half() if t.is_floating_point() else t).contiguous() for n, t in tensors.items()}
     about = {"side": refiner.side, "widths": refiner.widths, "blocks": refiner.blocks}
-    about["sam"] = refiner.sam_name
+    about |= {"sam": refiner.sam_name, "text_width": refiner.text_width, "clip": refiner.clip_name}
     save_file(half, path, metadata={"mask_refiner": json.dumps(about)})
 
 
@@ -129,7 +171,8 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
             about = json.loads((file.metadata() or {})["mask_refiner"])
             tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
         widths, blocks = tuple(about["widths"]), tuple(about["blocks"])
-        refiner = MaskRefiner(about["side"], widths, blocks, about["sam"])
+        texts = about["text_width"], about["clip"]
+        refiner = MaskRefiner(about["side"], widths, blocks, about["sam"], *texts)
         refiner.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is no mask refiner, or a damaged one: {error}") from error

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from samkit.pipeline import Stage
-from samkit.types import Sample
+from samkit.types import Masks, Sample
 
 
 def ask_for(
@@ -28,3 +31,14 @@ def phrases_of(sample: Sample, phrases: Sequence[str] | None) -> tuple[str, ...]
         return tuple(phrases)
     assert sample.phrases is not None, "the pipeline checks what a stage reads"
     return sample.phrases
+
+
+def classes_among(masks: Masks, phrases: int) -> NDArray[np.int64]:
+    """The masks' phrases, by their classes (N,). Raises ValueError for classes that are none of them."""
+    classes = masks.class_ids
+    if len(masks) and (classes is None or classes.min() < 0 or classes.max() >= phrases):
+        raise ValueError(
+            f"the masks' classes are to be places among the {phrases} phrases, as TextPrompt, RankByText "
+            f"and DetectText write them; got {None if classes is None else sorted(set(classes.tolist()))}"
+        )
+    return np.zeros(0, dtype=np.int64) if classes is None else classes

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from samkit.clip.model import PLAIN, Clip
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Stage
-from samkit.stages.asked import ask_for, phrases_of
+from samkit.stages.asked import ask_for, classes_among, phrases_of
 from samkit.stages.mask_crops import Patches, Pixels, in_batches, mask_crops
 from samkit.types import Masks, Sample
 
 # What suits the shipped pair, chosen on made-up scenes that no evaluation draws.
-FOR_TINY: dict[str, Any] = {"crops": (Crop(masked=True, outside=0.25),), "quality": 0.8}
+FOR_TINY: dict[str, Any] = {"crops": (Crop(masked=True, outside=0.25),), "quality": 0.4}
 NOTHING = -1.0  # similarity of a mask without a pixel, below which there is none
 
 
@@ -119,7 +119,7 @@ class RankByText(Stage):
             classes = np.repeat(np.arange(phrases), count)
             return pairs.replace(scores=values.T.flatten(), class_ids=classes)
         if self.each == "own" and count:
-            classes = _classes(masks, phrases)
+            classes = classes_among(masks, phrases)
             return masks.replace(scores=values[np.arange(count), classes])
         classes = table.argmax(axis=1) if count else np.zeros(0, dtype=np.int64)
         return masks.replace(scores=values[np.arange(count), classes], class_ids=classes)
@@ -138,17 +138,6 @@ class RankByText(Stage):
         logits = torch.from_numpy(table) / self.clip.temperature
         shares = logits.softmax(dim=1) * torch.from_numpy(table > NOTHING)
         return np.asarray(shares.numpy(), dtype=np.float32)
-
-
-def _classes(masks: Masks, phrases: int) -> NDArray[np.int64]:
-    """The masks' phrases, by their classes."""
-    classes = masks.class_ids
-    if classes is None or classes.min() < 0 or classes.max() >= phrases:
-        raise ValueError(
-            f'with each="own" the masks\' classes are places among the {phrases} phrases, as TextPrompt '
-            f"writes them; got {None if classes is None else sorted(set(classes.tolist()))}"
-        )
-    return classes
 
 
 def _masks(sample: Sample) -> Masks:

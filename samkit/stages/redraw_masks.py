@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from samkit.clip.model import Clip
 from samkit.ops import rle
 from samkit.ops.square_crops import back_from_square, square_crop
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner
+from samkit.stages.asked import classes_among, phrases_of
 from samkit.types import Masks, Sample
 
 AT_ONCE = 64  # squares
@@ -25,25 +27,30 @@ class RedrawMasks(Stage):
     found, gives up what was too much, and draws what is thin. It draws well what it has learned of;
     train one on objects like yours (recipes/train_mask_refiner.py).
 
+    clip: of the refiner; with it each mask's phrase is told, that of the sample's `phrases` which its class
+    names, as behind TextPrompt and RankByText: drawn is what is meant, and the guess of the IoU tells
+    whether it is there.
     context: side of the square as a multiple of the mask's longer side.
     passes: how often; the second begins with what the first drew.
     rescore: the refiner's guess of the IoU becomes the predicted IoU, and the score where that was one.
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
-    Number, order and classes stay. A mask of which nothing would be left stays as it was. Raises ValueError
-    for a context below 1 and passes below 1.
+    Number, order and classes stay. A mask of which nothing would be left stays as it was, and
+    its IoU is still the guess. Raises ValueError
+    for a context below 1, passes below 1, a CLIP whose phrases the refiner was not taught, and classes
+    that are no phrases.
 
     >>> from samkit.sam.mask_refiner import load_mask_refiner
     >>> redraw = RedrawMasks(load_mask_refiner("tiny"), passes=2)
     """
 
     refiner: MaskRefiner
+    clip: Clip | None = None
     _: KW_ONLY
     context: float = 1.7
     passes: int = 1
     rescore: bool = False
 
-    reads = ("image", "masks")
     writes = ("masks",)
 
     def __post_init__(self) -> None:
@@ -51,6 +58,14 @@ class RedrawMasks(Stage):
             raise ValueError(f"context widens the mask's box, so it is 1 or more: {self.context}")
         if self.passes < 1:
             raise ValueError(f"passes is how often a mask is drawn, 1 or more: {self.passes}")
+        if self.clip and not self.refiner.reads(self.clip.name):
+            taught = self.refiner.clip_name or "no CLIP"
+            raise ValueError(
+                f"{self.refiner.name} was taught phrases of {taught}, and this is {self.clip.name}; leave "
+                "it out, or teach one with recipes/train_mask_refiner.py --clip"
+            )
+        own = ("phrases",) if self.clip else ()
+        object.__setattr__(self, "reads", ("image", "masks", *own))
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
         return [sample.replace(masks=self._redrawn(sample)) for sample in samples]
@@ -60,38 +75,51 @@ class RedrawMasks(Stage):
         assert masks is not None, "the pipeline checks what a stage reads"
         masks = masks.with_run_lengths().replace(logits=None, stability=None)
         iou = np.array(masks.predicted_iou, dtype=np.float32)
+        told = self._told(sample, masks)
         for _ in range(self.passes):
-            masks, iou = self._once(sample.image, masks, iou)
+            masks, iou = self._once(sample.image, masks, iou, told)
         if not self.rescore:
             return masks
         was_score = np.array_equal(masks.scores, masks.predicted_iou)
         rescored = masks.replace(predicted_iou=iou)
         return rescored.replace(scores=iou) if was_score else rescored
 
+    def _told(self, sample: Sample, masks: Masks) -> torch.Tensor | None:
+        """What CLIP makes of each mask's phrase, (N, D)."""
+        if self.clip is None or not len(masks):
+            return None
+        phrases = phrases_of(sample, None)
+        return self.clip.texts(phrases)[classes_among(masks, len(phrases))]
+
     def _once(
-        self, image: NDArray[np.uint8], masks: Masks, iou: NDArray[np.float32]
+        self,
+        image: NDArray[np.uint8],
+        masks: Masks,
+        iou: NDArray[np.float32],
+        told: torch.Tensor | None,
     ) -> tuple[Masks, NDArray[np.float32]]:
         run_lengths, iou = masks.rle(), iou.copy()
         boxes, some = masks.outer_boxes(), np.flatnonzero(masks.areas())
         for start in range(0, len(some), AT_ONCE):
             rows = some[start : start + AT_ONCE]
-            logits, guesses = self._read(image, [run_lengths[row] for row in rows], boxes[rows])
-            for row, values, guess in zip(rows, logits, guesses, strict=True):
+            cut = self._squares(image, [run_lengths[row] for row in rows], boxes[rows])
+            with torch.inference_mode():
+                words = None if told is None else told[rows].to(self.refiner.device)
+                logits, guesses = (part.cpu() for part in self.refiner(*cut, words))
+            for row, values, guess in zip(rows, logits, guesses.numpy(), strict=True):
                 found = back_from_square(values, image.shape[:2], boxes[row], self.context) > 0
+                iou[row] = guess
                 if found.any():
                     run_lengths[row] = rle.encode(found[None].numpy())[0]
-                    iou[row] = guess
         return masks.replace(run_lengths=tuple(run_lengths)), iou
 
-    def _read(
+    def _squares(
         self, image: NDArray[np.uint8], masks: list[rle.RLE], boxes: NDArray[np.float32]
-    ) -> tuple[torch.Tensor, NDArray[np.float32]]:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         squares = []
         for one, box in zip(masks, boxes, strict=True):
             pixels = rle.decode([one])[0].astype(np.uint8) * 255
             cut = [square_crop(x, box, self.refiner.side, self.context) for x in (image, pixels)]
             squares.append(np.dstack(cut))
         both = torch.from_numpy(np.stack(squares)).to(self.refiner.device).permute(0, 3, 1, 2) / 255
-        with torch.inference_mode():
-            logits, iou = self.refiner(both[:, :3], both[:, 3])
-        return logits.cpu(), iou.cpu().numpy()
+        return both[:, :3], both[:, 3]

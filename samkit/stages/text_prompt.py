@@ -10,6 +10,7 @@ import torch
 
 from samkit.clip.model import PLAIN, Clip
 from samkit.clip.projection import DECODER, ENCODER, TextProjection, load_text_prompt
+from samkit.ops.fingerprint import same_weights
 from samkit.pipeline import Stage
 from samkit.sam.low_rank import with_change
 from samkit.sam.model import Sam
@@ -52,7 +53,7 @@ class TextPrompt(Stage):
         ask_for(self, self.phrases, ("prompts",) if self.with_points else (), "prompts")
         projection = self.projection or load_text_prompt("tiny")
         # Of one CLIP's numbers another makes nothing, even where there are equally many.
-        same = _weights(projection.clip_name) == _weights(self.clip.name)
+        same = same_weights(projection.clip_name, self.clip.name)
         if not same or projection.clip_width != self.clip.width:
             raise ValueError(
                 f"the projection {projection.name} reads {projection.clip_width} numbers of "
@@ -100,11 +101,6 @@ class TextPrompt(Stage):
         return Prompts.concat([helped, rest])
 
 
-def _weights(name: str) -> str:
-    """A model's name without dtype and library, which change its numbers but a little."""
-    return name.rsplit("-", 2)[0] if name.endswith(("-open_clip", "-samkit")) else name
-
-
 def text_sam(sam: Sam, projection: TextProjection | None = None) -> Sam:
     """The SAM that was trained to read a projection's tokens: give it to `Embed` and to `Segment`.
 
@@ -132,7 +128,7 @@ def text_sam(sam: Sam, projection: TextProjection | None = None) -> Sam:
         raise ValueError(
             f"what {projection.name} changes is of {projection.sam_name}, not of {sam.name}"
         ) from error
-    if _weights(projection.sam_name) != _weights(sam.name):
+    if not same_weights(projection.sam_name, sam.name):
         warnings.warn(
             f"{projection.name} was trained along with {projection.sam_name}, and this is {sam.name}: "
             "train one for it with recipes/train_text_prompt.py",

@@ -1,6 +1,7 @@
 """Teaching a `MaskRefiner`: what a SAM found, or what it might have found, and the object it is to become."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,34 +11,48 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
+from samkit.clip.model import Clip
+from samkit.data.shapes import render_scene
+from samkit.data.shapes.dataset import annotate
 from samkit.ops import rle
 from samkit.ops.masks import mask_boxes
 from samkit.ops.square_crops import square_crop
 from samkit.sam.family import SamModel
-from samkit.training.augment import Bools, Pixels
+from samkit.training.augment import Augmentation, Bools, Pixels
+from samkit.training.captioned import view
+from samkit.training.data import Feed, make_example
 from samkit.training.losses import dice_loss, true_iou
-from samkit.types import Prompts
+from samkit.training.sources import TRAINING_SEED, mixture, parse
+from samkit.types import Prompts, Sample
 
 BOX_NOISE = 0.08  # of the box's side, one standard deviation
 LEAST_OVERLAP = 0.08  # IoU below which nobody can tell which object a mask means
 LEAST_PIXELS = 12
 FOUND_SHARE = 0.65  # of what is shown; the rest are objects' masks, spoiled
 CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
-Shown = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+# Of phrases told: in so many the mask means another object than the phrase, and of these in so many the
+# phrase's is in sight and to be drawn. The others are to be told apart by an IoU of 0.
+ASTRAY, IN_SIGHT = 0.43, 0.5
+MOSTLY, HARDLY = 0.6, 0.03  # of an object, in the square: in sight, and not there
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A picture (H, W, 3) uint8, its objects, the masks a SAM found of them, and which object each means."""
+    """A picture (H, W, 3) uint8, its objects, the masks a SAM found of them, and which object each means.
+
+    captions: of the objects, each fitting that one alone; empty where the data have none.
+    """
 
     image: Pixels
     objects: list[rle.RLE]
     found: list[rle.RLE]
     means: NDArray[np.int64]
+    captions: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Writes an .npz file, whole or not at all."""
-        masks = json.dumps({"objects": self.objects, "found": self.found})
+        parts = {"objects": self.objects, "found": self.found, "captions": self.captions}
+        masks = json.dumps(parts)
         temporary = path.with_name(f"{path.name}.tmp")
         with temporary.open("wb") as file:
             np.savez_compressed(file, image=self.image, means=self.means, masks=masks)
@@ -48,15 +63,81 @@ class Example:
         """What `save` wrote."""
         with np.load(path) as parts:
             masks = json.loads(str(parts["masks"]))
-            return cls(parts["image"], masks["objects"], masks["found"], parts["means"])
+            found, captions = masks["found"], tuple(masks["captions"])
+            return cls(parts["image"], masks["objects"], found, parts["means"], captions)
 
 
-def example(sam: SamModel, image: Pixels, objects: Bools, rng: np.random.Generator) -> Example:
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a step shows: pictures (B, 3, S, S) and masks (B, S, S) of squares, 0 to 1, turned and mirrored.
+
+    targets: (B, S, S) 0 or 1, the objects. phrases: what is told of each, "" being nothing. there: (B,)
+    0 where what the phrase says is not in the square, else 1.
+    """
+
+    pictures: torch.Tensor
+    masks: torch.Tensor
+    targets: torch.Tensor
+    phrases: list[str]
+    there: torch.Tensor
+
+    def to(self, device: torch.device) -> "Shown":
+        """The same with its tensors there."""
+        return Shown(
+            self.pictures.to(device),
+            self.masks.to(device),
+            self.targets.to(device),
+            self.phrases,
+            self.there.to(device),
+        )
+
+
+@dataclass
+class Pictures:
+    """Pictures to ask a SAM about, of `specs` as `mixture` has them; made-up scenes come with captions if asked.
+
+    side: of the squares. objects: of a picture at most. zoom: most by which one is enlarged.
+    """
+
+    specs: Sequence[str]
+    side: int
+    objects: int
+    zoom: float
+    seed: int
+    captions: bool
+
+    def __post_init__(self) -> None:
+        self.sources = [mixture([spec], self.side, self.seed) for spec in self.specs]
+        shares = np.array([parse(spec)[1] for spec in self.specs])
+        self.shares = shares / shares.sum()
+        how = Augmentation(zoom=(1.0, self.zoom), paste=0.0)
+        self.feed = Feed(self.side, masks=self.objects, large_first=(0, 0), augmentation=how)
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Pixels, Bools, tuple[str, ...]]:
+        """A picture (S, S, 3), masks of some of its objects (N, S, S), and their captions, or none."""
+        which = int(rng.choice(len(self.shares), p=self.shares))
+        if self.captions and parse(self.specs[which])[0] == "shapes":
+            scene = render_scene(TRAINING_SEED + self.seed, int(rng.integers(2**31)), self.side)
+            image, masks, captions = view(Sample(0, scene.image, annotate(scene)), self.zoom, rng)
+            rows = rng.permutation(len(masks))[: self.objects]
+            return image, masks[rows], tuple(captions[row] for row in rows)
+        image, masks, _ = make_example(self.sources[which], self.feed, 0, rng)
+        return image, np.unique(masks, axis=0), ()
+
+
+def example(
+    sam: SamModel,
+    image: Pixels,
+    objects: Bools,
+    rng: np.random.Generator,
+    captions: tuple[str, ...] = (),
+) -> Example:
     """Each object (N, H, W) asked by a loose box and by a click somewhere in it, three masks an answer.
 
     A mask means the object that it overlaps most; those that overlap none well enough are left out.
     """
-    objects = objects[objects.any(axis=(1, 2))]
+    visible = np.flatnonzero(objects.any(axis=(1, 2)))
+    objects, captions = objects[visible], tuple(captions[row] for row in visible if captions)
     targets = rle.encode(objects)
     if not targets:
         return Example(image, [], [], np.zeros(0, dtype=np.int64))
@@ -76,7 +157,8 @@ def example(sam: SamModel, image: Pixels, objects: Bools, rng: np.random.Generat
     found = answers.rle()
     table = rle.iou(found, targets)
     some = np.flatnonzero((table.max(axis=1) >= LEAST_OVERLAP) & (rle.areas(found) >= LEAST_PIXELS))
-    return Example(image, targets, [found[row] for row in some], table[some].argmax(axis=1))
+    means = table[some].argmax(axis=1)
+    return Example(image, targets, [found[row] for row in some], means, captions)
 
 
 def spoiled(target: Bools, others: Bools, rng: np.random.Generator) -> Bools:
@@ -113,44 +195,90 @@ def spoiled(target: Bools, others: Bools, rng: np.random.Generator) -> Bools:
     return spoilt
 
 
-def shown(examples: list[Example], count: int, side: int, rng: np.random.Generator) -> Shown:
-    """Pictures (B, 3, S, S) and masks (B, S, S) of squares, 0 to 1, and the objects there (B, S, S), 0 or 1.
+def shown(
+    examples: list[Example], count: int, side: int, rng: np.random.Generator, told: float = 0.0
+) -> Shown:
+    """So many squares of any examples' any masks.
 
-    Turned and mirrored. examples: with an object each. Raises ValueError for none.
+    examples: with an object each. told: share of squares that are told a caption, where there are any.
+    Raises ValueError for no example.
     """
     if not examples:
         raise ValueError("no picture with an object to learn from")
     squares: list[NDArray[np.uint8]] = []
+    phrases, there = [], []
     while len(squares) < count:
         one = examples[rng.integers(len(examples))]
         if len(one.found) and rng.random() < FOUND_SHARE:
             row = int(rng.integers(len(one.found)))
-            mask = rle.decode([one.found[row]])[0]
-            target = rle.decode([one.objects[one.means[row]]])[0]
+            mask, place = rle.decode([one.found[row]])[0], int(one.means[row])
         else:
             every = rle.decode(one.objects)
             place = int(rng.integers(len(every)))
-            target, mask = every[place], spoiled(every[place], np.delete(every, place, 0), rng)
+            mask = spoiled(every[place], np.delete(every, place, 0), rng)
         if mask.sum() < LEAST_PIXELS / 2:
             continue
-        box, context = outer_box(mask), rng.uniform(*CONTEXT)
+        box, context, phrase, present = outer_box(mask), rng.uniform(*CONTEXT), "", True
+        if one.captions and rng.random() < told:
+            place, present = _meant(one, place, box, context, rng)
+            phrase = one.captions[place]
+        target = rle.decode([one.objects[place]])[0]
         layers = (one.image, mask.astype(np.uint8) * 255, target.astype(np.uint8) * 255)
         square = np.dstack([square_crop(layer, box, side, context) for layer in layers])
         square = np.rot90(square, int(rng.integers(4)))
         squares.append(square[:, ::-1] if rng.random() < 0.5 else square)
+        phrases.append(phrase)
+        there.append(float(present))
     pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 255
-    return pixels[:, :3], pixels[:, 3], (pixels[:, 4] > 0.5).float()
+    targets = (pixels[:, 4] > 0.5).float()
+    return Shown(pixels[:, :3], pixels[:, 3], targets, phrases, torch.tensor(there))
 
 
-def refiner_loss(logits: torch.Tensor, iou: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def _meant(
+    one: Example,
+    place: int,
+    box: tuple[int, int, int, int],
+    context: float,
+    rng: np.random.Generator,
+) -> tuple[int, bool]:
+    """Which object is told, where a mask means that at `place`; and whether the square shows it."""
+    if rng.random() >= ASTRAY:
+        return place, True
+    in_sight = rng.random() < IN_SIGHT
+    for other in rng.permutation(len(one.objects)).tolist():
+        if other == place:
+            continue
+        mask = rle.decode([one.objects[other]])[0]
+        share = (square_crop(mask.astype(np.uint8), box, None, context) > 0).sum() / mask.sum()
+        if in_sight and share > MOSTLY:
+            return other, True
+        if not in_sight and share < HARDLY:
+            return other, False
+    return place, True
+
+
+def embedded(clip: Clip, phrases: Sequence[str]) -> torch.Tensor:
+    """(B, D) what CLIP makes of the phrases; zeros for "", which tells nothing."""
+    known = [phrase for phrase in dict.fromkeys(phrases) if phrase]
+    rows = dict(zip(known, clip.texts(known), strict=True)) if known else {}
+    return torch.stack([rows.get(phrase, torch.zeros(clip.width)) for phrase in phrases])
+
+
+def refiner_loss(
+    logits: torch.Tensor,
+    iou: torch.Tensor,
+    targets: torch.Tensor,
+    there: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Cross-entropy of pixels, dice of masks, and the squared error of the IoU that was guessed.
 
-    logits, targets: (B, S, S). iou: (B,).
+    logits, targets: (B, S, S). iou: (B,). there: (B,) 0 where no mask is right: there the guess alone
+    counts, which is to be 0. None is 1 for all.
     """
-    pixels = F.binary_cross_entropy_with_logits(logits, targets)
-    return (
-        pixels + dice_loss(logits, targets).mean() + 2 * F.mse_loss(iou, true_iou(logits, targets))
-    )
+    there = torch.ones_like(iou) if there is None else there
+    pixels = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=(1, 2))
+    drawn = ((pixels + dice_loss(logits, targets)) * there).sum() / there.sum().clamp(min=1)
+    return drawn + 2 * F.mse_loss(iou, true_iou(logits, targets) * there)
 
 
 def outer_box(mask: Bools) -> tuple[int, int, int, int]:

@@ -62,6 +62,9 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         recipe("text_to_mask").main(route=route, limit=1, **few)
         drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
         assert "Top(5, per='class') | RedrawMasks(" in drawn["run"]["pipeline"]
+        assert "rescore=True" in drawn["run"]["pipeline"], (
+            "told the phrases, it knows what is there"
+        )
         assert drawn["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not drawn["errors"]
         with pytest.raises(typer.BadParameter, match="--guided and --grabcut"):
             recipe("text_to_mask").main(route=route, guided=0.2, grabcut=True)
@@ -70,6 +73,12 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         return
     with pytest.raises(typer.BadParameter, match="--ranked is for the route prompt"):
         recipe("text_to_mask").main(route=route, ranked=True)
+    recipe("text_to_mask").main(route=route, limit=1, redraw="tiny", out=tmp_path / "drawn", **few)
+    drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
+    first, again = drawn["run"]["pipeline"].split("each='phrase'")
+    assert "RedrawMasks(" not in first
+    assert "Top(40, per='class') | RedrawMasks(" in again and "each='own'" in again
+    assert drawn["metrics"]["mIoU"] != summary["metrics"]["mIoU"] and not drawn["errors"]
     recipe("text_to_mask").main(route=route, limit=1, zoom=1.5, out=tmp_path / "zoomed", **few)
     zoomed = json.loads((tmp_path / "zoomed/summary.json").read_text())
     assert "MaskBoxes() | SegmentZoomed(" in zoomed["run"]["pipeline"] and not zoomed["errors"]

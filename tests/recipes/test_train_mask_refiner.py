@@ -8,7 +8,8 @@ import pytest
 import typer
 
 from samkit import load_sam
-from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.clip import load_clip
+from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_mask_refiner.py"
 SMALL = {"pictures": 3, "objects": 3, "batch": 4, "save_every": 1, "side": 32, "device": "cpu"}
@@ -47,3 +48,16 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
     assert load_mask_refiner(tmp_path / "on/mask_refiner.safetensors").name != found.name
     with pytest.raises(typer.BadParameter, match="give another --out"):
         recipe().main(steps=1, out=tmp_path / "on", **{**SMALL, "objects": 2})
+
+
+def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
+    clip = load_clip("tiny")
+    recipe().main(steps=2, clip="tiny", out=tmp_path / "told", **SMALL)
+    told = load_mask_refiner(tmp_path / "told/mask_refiner.safetensors")
+    assert told.text_width == clip.width and told.reads(clip.name)
+    assert any(part.change.weight.any() for part in told.told_down), "it has learned of captions"
+    for start, pair in (("tiny", None), (str(tmp_path / "none.safetensors"), "tiny")):
+        save_mask_refiner(MaskRefiner(32), tmp_path / "none.safetensors")
+        with pytest.raises(typer.BadParameter, match="--clip is to be that"):
+            recipe().main(steps=1, start=start, clip=pair, out=tmp_path / "on", **SMALL)
+    assert not (tmp_path / "on/found").exists(), "said before the SAM is asked"

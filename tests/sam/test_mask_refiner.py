@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
 
@@ -20,14 +21,31 @@ def test_it_answers_at_the_size_it_was_asked_for() -> None:
     assert (refiner(1 - pictures, masks)[0] - logits).abs().max() > 1e-3, "and the picture"
 
 
+def test_zeros_tell_nothing_and_texts_what_they_were_taught_to() -> None:
+    torch.manual_seed(0)
+    refiner = MaskRefiner(32, (4, 8, 8), (0, 1, 1), text_width=6, clip_name="a-clip").eval()
+    pictures, masks = torch.rand(2, 3, 32, 32), torch.rand(2, 32, 32)
+    texts = F.normalize(torch.randn(2, 6), dim=1)
+    silent = refiner(pictures, masks)
+    for ours, theirs in zip(refiner(pictures, masks, texts), silent, strict=True):
+        torch.testing.assert_close(ours, theirs, msg="a new one has been taught no words yet")
+    for told in (*refiner.told_down, *refiner.told_up):
+        torch.nn.init.normal_(told.change.weight)
+    logits, iou = refiner(pictures, masks, texts * torch.tensor([[1.0], [0.0]]))
+    assert (logits[0] - silent[0][0]).abs().max() > 1e-3 and iou[0] != silent[1][0]
+    torch.testing.assert_close(logits[1], silent[0][1])
+    torch.testing.assert_close(iou[1], silent[1][1])
+
+
 def test_a_file_gives_the_same_answers_and_name(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    refiner = MaskRefiner(side=32, widths=(4, 8), blocks=(0, 1), sam_name="some-sam").half().float()
+    about = {"sam_name": "some-sam", "text_width": 6, "clip_name": "a-clip"}
+    refiner = MaskRefiner(side=32, widths=(4, 8), blocks=(0, 1), **about).half().float()
     refiner(torch.rand(9, 3, 32, 32), torch.rand(9, 32, 32))  # which moves the norms' statistics
     save_mask_refiner(refiner, tmp_path / "one.safetensors")
     again = load_mask_refiner(tmp_path / "one.safetensors")
     assert (again.side, again.widths, again.blocks) == (32, (4, 8), (0, 1))
-    assert again.sam_name == "some-sam"
+    assert {name: getattr(again, name) for name in about} == about
     save_mask_refiner(again, tmp_path / "two.safetensors")
     assert load_mask_refiner(str(tmp_path / "two.safetensors")).name == again.name
     pictures, masks = torch.rand(2, 3, 32, 32), torch.rand(2, 32, 32)

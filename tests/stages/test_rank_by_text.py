@@ -147,7 +147,7 @@ def test_masks_with_a_phrase_of_their_own_keep_it() -> None:
     )
     for classes in (None, np.full(count, len(PHRASES))):
         other = sample.replace(masks=sample.masks.replace(class_ids=classes))
-        with pytest.raises(ValueError, match="places among the 3 phrases, as TextPrompt writes"):
+        with pytest.raises(ValueError, match="places among the 3 phrases, as TextPrompt"):
             RankByText(CLIP, each="own")([other])
 
 

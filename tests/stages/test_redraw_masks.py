@@ -5,6 +5,8 @@ import pytest
 import torch
 
 import samkit
+from samkit.clip import load_clip
+from samkit.data.phrases import by_telling_caption
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner
 from samkit.stages import Embed, GroundTruthBoxes, Proposals, RedrawMasks, Segment
@@ -19,7 +21,7 @@ class Echo(MaskRefiner):
         super().__init__(side=32, widths=(4,), blocks=(0,))
 
     def forward(
-        self, pictures: torch.Tensor, masks: torch.Tensor
+        self, pictures: torch.Tensor, masks: torch.Tensor, texts: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return masks * 20 - 10, torch.full((len(masks),), 0.25)
 
@@ -48,6 +50,63 @@ def test_the_shipped_one_draws_made_up_objects_better_than_tiny_does() -> None:
     assert np.corrcoef(guessed, after)[0, 1] > max(0.3, np.corrcoef(was, before)[0, 1])
 
 
+def test_told_what_is_meant_it_says_whether_that_is_there() -> None:
+    """Each true mask spoiled, told its own caption and that of another object of the scene."""
+    clip, refiner = load_clip("tiny"), load_mask_refiner()
+    right, wrong, drawn = [], [], []
+    for scene in by_telling_caption(samkit.data.shapes(8, seed=8_500_000), False):
+        truth, count = scene.annotations, len(scene.phrases)
+        rows = [int(np.flatnonzero(truth.class_ids == place)[0]) for place in range(count)]
+        boxes = truth.boxes[rows].astype(int)
+        loose = np.zeros((count, *scene.image.shape[:2]), bool)
+        for mask, (x0, y0, x1, y1) in zip(loose, boxes, strict=True):
+            mask[y0 : y1 + 1, x0 : x1 + 1] = True
+        for shift, guesses in ((0, right), (1, wrong)):
+            told = (np.arange(count) + shift) % count
+            given = Masks.from_binary(loose).replace(class_ids=told)
+            [answer] = RedrawMasks(refiner, clip, rescore=True)([scene.replace(masks=given)])
+            guesses += list(answer.masks.predicted_iou)
+            if not shift:
+                true = [truth.run_lengths[row] for row in rows]
+                drawn += list(np.diag(rle.iou(answer.masks.rle(), true)))
+    assert np.mean(right) > np.mean(wrong) + 0.1
+    assert np.mean(drawn) > 0.45
+
+
+def test_each_mask_is_told_its_own_phrase() -> None:
+    torch.manual_seed(0)
+    clip = load_clip("tiny")
+    refiner = MaskRefiner(32, (4, 8), (0, 1), text_width=clip.width, clip_name=clip.name).eval()
+    for told in (*refiner.told_down, *refiner.told_up):
+        torch.nn.init.normal_(told.change.weight)
+    [scene] = samkit.data.shapes(1, size=96)
+    masks = Masks.from_binary(scene.annotations.binary()[[0, 0, 1]])
+    sample = scene.replace(
+        phrases=("a red disc", "a blue fence"), masks=masks.replace(class_ids=np.array([1, 0, 0]))
+    )
+    redraw = RedrawMasks(refiner, clip, rescore=True)
+    assert redraw.reads == ("image", "masks", "phrases") and "phrases" not in redraw.writes
+    [all_three] = redraw([sample])
+    for row in range(3):
+        alone = sample.replace(
+            phrases=(sample.phrases[sample.masks.class_ids[row]],),
+            masks=sample.masks[[row]].replace(class_ids=np.array([0])),
+        )
+        [one] = redraw([alone])
+        np.testing.assert_array_equal(one.masks.binary()[0], all_three.masks.binary()[row])
+        np.testing.assert_allclose(
+            one.masks.predicted_iou, all_three.masks.predicted_iou[[row]], atol=1e-5
+        )
+    guesses = all_three.masks.predicted_iou
+    assert guesses[0] != guesses[1], "the same mask, another phrase"
+    [silent] = RedrawMasks(refiner, rescore=True)([sample])
+    assert silent.masks.predicted_iou[0] == pytest.approx(silent.masks.predicted_iou[1])
+    with pytest.raises(ValueError, match="places among the 1 phrases"):
+        redraw([sample.replace(phrases=("a red disc",))])
+    with pytest.raises(ValueError, match=r"was taught phrases of no CLIP.*--clip"):
+        RedrawMasks(Echo(), clip)
+
+
 def test_squares_come_back_to_where_they_were_cut() -> None:
     image = np.zeros((90, 130, 3), np.uint8)
     binary = np.zeros((5, 90, 130), bool)
@@ -70,7 +129,9 @@ def test_a_mask_of_which_nothing_is_drawn_stays() -> None:
     true = scene.replace(masks=Masks.from_binary(scene.annotations.binary()))
     [answer] = RedrawMasks(nothing, rescore=True)([true])
     np.testing.assert_array_equal(answer.masks.binary(), true.masks.binary())
-    np.testing.assert_array_equal(answer.masks.predicted_iou, true.masks.predicted_iou)
+    assert (answer.masks.predicted_iou < 0.9).all(), (
+        "what it thinks of nothing, not what it was given"
+    )
 
 
 def test_it_is_a_stage_like_any_other() -> None:

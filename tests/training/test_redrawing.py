@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from samkit import load_sam
+from samkit.clip import load_clip
 from samkit.data import shapes
+from samkit.data.shapes.phrases import held_out
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.training.losses import true_iou
 from samkit.training.redrawing import (
     Example,
+    Pictures,
+    embedded,
     example,
     outer_box,
     refiner_loss,
@@ -42,6 +46,7 @@ def test_what_was_found_means_the_object_it_overlaps_most(
     examples[0].save(tmp_path / "one.npz")
     again = Example.load(tmp_path / "one.npz")
     assert again.objects == examples[0].objects and again.found == examples[0].found
+    assert again.captions == examples[0].captions == ()
     np.testing.assert_array_equal(again.image, examples[0].image)
     np.testing.assert_array_equal(again.means, examples[0].means)
 
@@ -90,11 +95,67 @@ def test_squares_show_picture_mask_and_object_in_the_same_place(
         for e in examples
     ]
     monkeypatch.setattr("samkit.training.redrawing.spoiled", lambda target, others, rng: target)
-    pictures, masks, targets = shown(perfect, 12, 48, np.random.default_rng(0))
+    some = shown(perfect, 12, 48, np.random.default_rng(0), told=1.0)
+    pictures, masks, targets = some.pictures, some.masks, some.targets
+    assert some.phrases == [""] * 12 and some.there.all(), "no captions, nothing told"
     assert pictures.shape == (12, 3, 48, 48) and masks.shape == targets.shape == (12, 48, 48)
     torch.testing.assert_close(pictures.mean(dim=1), masks)
     torch.testing.assert_close((masks > 0.5).float(), targets)
     assert len({tuple(t.flatten().tolist()) for t in targets}) > 6, "turned, mirrored, nearer"
+
+
+def test_what_is_told_is_drawn_or_not_there() -> None:
+    """One object of each colour, its caption the colour, pictures the same as objects."""
+    rows, names = [slice(4, 20), slice(16, 32), slice(180, 196)], ("red", "green", "blue")
+    objects, image = np.zeros((3, 200, 64), bool), np.zeros((200, 64, 3), np.uint8)
+    for place, row in enumerate(rows):
+        objects[place, row, 8 + 12 * place : 24 + 12 * place] = True
+    for place in reversed(range(3)):
+        image[objects[place]] = np.eye(3, dtype=np.uint8)[place] * 255
+    one = Example(image, rle.encode(objects), [], np.zeros(0, dtype=np.int64), names)
+    some = shown([one], 200, 32, np.random.default_rng(0), told=0.5)
+    untold = [row for row in range(200) if not some.phrases[row]]
+    assert 70 < len(untold) < 130 and some.there[untold].all()
+    said = [row for row in range(200) if some.phrases[row]]
+    seen = {(some.phrases[row], bool(some.there[row])) for row in said}
+    assert seen >= {(name, there) for name in names for there in (True, False)}
+    for row in said:
+        colour = some.pictures[row, names.index(some.phrases[row])] > 0.9
+        if some.there[row]:
+            visible = colour & (some.targets[row] > 0.5)
+            assert visible.sum() > 0.6 * some.targets[row].sum(), some.phrases[row]
+        else:
+            assert some.targets[row].mean() < 0.05
+
+
+def test_a_phrase_is_what_clip_makes_of_it_and_none_is_zeros() -> None:
+    clip = load_clip("tiny")
+    rows = embedded(clip, ["a red disc", "", "a red disc", "a blue fence"])
+    torch.testing.assert_close(rows[[0, 3]], clip.texts(["a red disc", "a blue fence"]))
+    assert torch.equal(rows[0], rows[2]) and not rows[1].any()
+
+
+def test_captions_come_with_made_up_scenes_that_are_asked_for_them() -> None:
+    draw = Pictures(["shapes"], 128, objects=3, zoom=2.0, seed=5, captions=True)
+    rng = np.random.default_rng(1)
+    pictures = [draw(rng) for _ in range(6)]
+    assert all(len(m) == len(c) <= 3 and i.shape == (128, 128, 3) for i, m, c in pictures)
+    said = [caption for *_, captions in pictures for caption in captions]
+    assert len(said) > 6 and not any(held_out(caption) for caption in said)
+    one = example(load_sam("tiny"), *pictures[0][:2], rng, pictures[0][2])
+    assert len(one.captions) == len(one.objects)
+    silent = Pictures(["shapes"], 128, objects=3, zoom=2.0, seed=5, captions=False)
+    assert silent(rng)[2] == ()
+
+
+def test_what_is_not_there_teaches_the_guess_alone() -> None:
+    targets, there = torch.zeros(2, 4, 4), torch.tensor([1.0, 0.0])
+    targets[0, :2] = 1
+    logits, guess = torch.randn(2, 4, 4), torch.tensor([0.3, 0.6])
+    both = refiner_loss(logits, guess, targets, there)
+    alone = refiner_loss(logits[:1], guess[:1], targets[:1])
+    by_guess = 2 * (guess[0] - true_iou(logits[:1], targets[:1])[0]) ** 2
+    torch.testing.assert_close(both, alone - by_guess / 2 + 0.6**2)
 
 
 def test_the_loss_by_hand() -> None:
@@ -116,8 +177,8 @@ def test_a_few_steps_teach_something(examples: list[Example]) -> None:
     optimizer = torch.optim.AdamW(refiner.parameters(), 1e-2)
     losses = []
     for step in range(30):
-        pictures, masks, targets = shown(examples, 24, 32, np.random.default_rng(step))
-        loss = refiner_loss(*refiner(pictures, masks), targets)
+        some = shown(examples, 24, 32, np.random.default_rng(step))
+        loss = refiner_loss(*refiner(some.pictures, some.masks), some.targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
