@@ -149,6 +149,8 @@ def main(
         find = stages.Embed(stored(model, store) if store else model) | find
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if is_pictures(data):
+        if redraw and route == "rank":
+            find |= stages.NonMaxSuppression()  # many became one
         chosen = find | stages.Filter(min_score=threshold) | stages.Top(top, per="class")
         write_masks(readers.folder(data, limit=limit), chosen, out, data)
     else:

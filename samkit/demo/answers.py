@@ -1,7 +1,7 @@
 """What the page asks, and the answer: no page is needed for either."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -179,23 +179,27 @@ class Answers:
         assert self.clip is not None, "else there were no such routes"
         shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
-            rank = RankByText(self.clip, each="phrase", **shown)
-            return self._everything(progress) | rank, sample
+            rank = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
+            return (rank | Top(40) | self._drawn(shown) if self.weak else rank), sample
         words = self.text_prompt
         ask = TextPrompt(self.clip, projection=words, with_points=bool(question.points))
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
         look: Stage = Segment(self._reader)
-        # A small model sees small things in crops alone, and roughly; CLIP chooses what is right there.
-        if self.weak:
+        if self.weak:  # it sees small things in crops alone, and roughly
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            told = self.clip if self._refiner.reads(self.clip.name) else None
-            drawn = NonMaxSuppression() | Top(5) | RedrawMasks(self._refiner, told, rescore=True)
-            look = crops | drawn | RankByText(self.clip, each="own", **shown)
+            look = crops | NonMaxSuppression() | Top(5) | self._drawn(shown)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
         return again | ask | look, sample
+
+    def _drawn(self, shown: Mapping[str, Any]) -> Stage:
+        """Masks drawn anew, told the phrase; CLIP ranks them, and of those that became one the best stays."""
+        assert self.clip is not None, "asked for by phrases alone"
+        told = self.clip if self._refiner.reads(self.clip.name) else None
+        rank = RankByText(self.clip, each="own", **shown)
+        return RedrawMasks(self._refiner, told, rescore=True) | rank | NonMaxSuppression()
 
 
 def clicked(question: Question) -> Prompts:
