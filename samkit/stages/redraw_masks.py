@@ -35,10 +35,9 @@ class RedrawMasks(Stage):
     rescore: the refiner's guess of the IoU becomes the predicted IoU, and the score where that was one.
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
-    Number, order and classes stay. A mask of which nothing would be left stays as it was, and
-    its IoU is still the guess. Raises ValueError
-    for a context below 1, passes below 1, a CLIP whose phrases the refiner was not taught, and classes
-    that are no phrases.
+    Number, order and classes stay. A mask of which nothing would be left stays as it was, with the guess
+    made of that nothing. Raises ValueError for a context below 1, passes below 1, a CLIP whose phrases the
+    refiner was not taught, and classes that are no phrases.
 
     >>> from samkit.sam.mask_refiner import load_mask_refiner
     >>> redraw = RedrawMasks(load_mask_refiner("tiny"), passes=2)
