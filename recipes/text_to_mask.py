@@ -81,10 +81,10 @@ def main(
     (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). redraw: tiny, or a file of
     train_mask_refiner.py, which draws them anew (RedrawMasks), told the phrase where it was taught the
     CLIP's; so route rank draws those proposals that CLIP finds likeliest, and CLIP looks again. crops:
-    layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in a crop so many
-    times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that route prompt
-    found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes only
-    phrases whose class and colour no text model saw together. store: keeps embeddings.
+    layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in
+    a crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that
+    route prompt found, as route rank has it (RankByText), and the best by that is taken. unseen: of shapes
+    only phrases whose class and colour no text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')

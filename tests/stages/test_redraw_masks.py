@@ -51,7 +51,7 @@ def test_the_shipped_one_draws_made_up_objects_better_than_tiny_does() -> None:
 
 
 def test_told_what_is_meant_it_says_whether_that_is_there() -> None:
-    """Each true mask spoiled, told its own caption and that of another object of the scene."""
+    """Each true box as a mask, told its own caption and that of another object of the scene."""
     clip, refiner = load_clip("tiny"), load_mask_refiner()
     right, wrong, drawn = [], [], []
     for scene in by_telling_caption(samkit.data.shapes(8, seed=8_500_000), False):

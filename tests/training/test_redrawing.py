@@ -105,12 +105,11 @@ def test_squares_show_picture_mask_and_object_in_the_same_place(
 
 
 def test_what_is_told_is_drawn_or_not_there() -> None:
-    """One object of each colour, its caption the colour, pictures the same as objects."""
+    """One object of each colour, its caption the colour: two overlap, the third is far away."""
     rows, names = [slice(4, 20), slice(16, 32), slice(180, 196)], ("red", "green", "blue")
     objects, image = np.zeros((3, 200, 64), bool), np.zeros((200, 64, 3), np.uint8)
     for place, row in enumerate(rows):
         objects[place, row, 8 + 12 * place : 24 + 12 * place] = True
-    for place in reversed(range(3)):
         image[objects[place]] = np.eye(3, dtype=np.uint8)[place] * 255
     one = Example(image, rle.encode(objects), [], np.zeros(0, dtype=np.int64), names)
     some = shown([one], 200, 32, np.random.default_rng(0), told=0.5)
