@@ -9,7 +9,11 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-Region = tuple[slice, slice]
+from samkit.ops import rle
+from samkit.ops.regions import Region, Size
+
+Mask = NDArray[np.bool_] | rle.RLE
+Part = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,15 @@ def square_crop(
     box: ArrayLike,
     side: int | None,
     context: float = 1.0,
-    mask: NDArray[np.bool_] | None = None,
+    mask: Mask | None = None,
     outside: float = 0.0,
 ) -> NDArray[np.uint8]:
     """The square around a box, resized to (side, side, 3) uint8; black where the picture ends.
 
     image: (H, W, 3) uint8 RGB, or (H, W) of whatever goes from 0 to 255, which comes back so. box: xyxy
     pixels, its end behind the last one. context: side of the square as a multiple of the box's longer side.
-    mask: (H, W) bool; pixels outside keep this share of their brightness, 0 being black. side: None leaves
-    the square at its size in the picture.
+    mask: (H, W) bool, or run lengths; pixels outside keep this share of their brightness, 0 being black.
+    side: None leaves the square at its size in the picture.
 
     >>> square_crop(np.full((8, 20, 3), 9, np.uint8), [2, 1, 6, 3], side=16, context=2).shape
     (16, 16, 3)
@@ -63,16 +67,32 @@ def square_crop(
         square = np.where(inside, square, dim)
     if side is None:
         return square
-    resized = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC)
-    return np.asarray(resized)
+    return _resized(square, side)
+
+
+def mask_square(mask: Mask, box: ArrayLike, side: int, context: float = 1.0) -> NDArray[np.uint8]:
+    """(side, side) uint8 of a mask as `square_crop` cuts the picture, 255 inside.
+
+    mask: (H, W) bool, or run lengths, of which only that part is decoded.
+
+    >>> mask_square(np.eye(4, dtype=bool), [1, 1, 3, 3], side=2)
+    array([[255,   0],
+           [  0, 255]], dtype=uint8)
+    """
+    return _resized(_cut(mask, box, context) * np.uint8(255), side)
+
+
+def in_square(mask: Mask, box: ArrayLike, context: float = 1.0) -> int:
+    """How many pixels of a mask lie in `square_crop`'s square. mask: as `mask_square` has it."""
+    return int(np.count_nonzero(_cut(mask, box, context)))
 
 
 def covered_cells(
-    mask: NDArray[np.bool_], box: ArrayLike, cells: int, context: float = 1.0
+    mask: Mask, box: ArrayLike, cells: int, context: float = 1.0
 ) -> NDArray[np.bool_]:
     """(cells, cells) which cells of a grid over `square_crop`'s square hold any pixel of the mask.
 
-    mask: (H, W) bool. box, context: as `square_crop` has them.
+    mask: (H, W) bool, or run lengths. box, context: as `square_crop` has them.
 
     >>> covered_cells(np.eye(4, dtype=bool), [0, 0, 4, 4], cells=2)
     array([[ True, False],
@@ -83,38 +103,41 @@ def covered_cells(
     return covered
 
 
-def back_from_square(
-    values: torch.Tensor, size: tuple[int, int], box: ArrayLike, context: float = 1.0
-) -> torch.Tensor:
-    """(H, W) of a picture from (side, side) over `square_crop`'s square; minus infinity around it.
+def region_from_square(
+    values: torch.Tensor, size: Size, box: ArrayLike, context: float = 1.0
+) -> Region:
+    """Logits (side, side) over `square_crop`'s square, at the picture's size (H, W) and in their place.
 
-    values: float, enlarged or made smaller as logits are (bilinear). size: (H, W). box, context: as
-    `square_crop` has them.
+    values: float, enlarged or made smaller as logits are (bilinear). box, context: as `square_crop` has
+    them. Of a square beside the picture nothing is left.
 
-    >>> back_from_square(torch.ones(8, 8), (4, 6), [3, 1, 5, 3]).isfinite().int()
-    tensor([[0, 0, 0, 0, 0, 0],
-            [0, 0, 0, 1, 1, 0],
-            [0, 0, 0, 1, 1, 0],
-            [0, 0, 0, 0, 0, 0]], dtype=torch.int32)
+    >>> region = region_from_square(torch.ones(8, 8), (4, 6), [3, 1, 5, 3])
+    >>> region.columns.shape, region.left, region.top
+    ((2, 2), 3, 1)
     """
-    whole, inside, width = _places(size, box, context)
+    (rows, columns), inside, width = _places(size, box, context)
     square = F.interpolate(
         values[None, None], (width, width), mode="bilinear", align_corners=False, antialias=True
     )[0, 0]
-    back = values.new_full(size, -torch.inf)
-    back[whole] = square[inside]
-    return back
+    by_column = np.ascontiguousarray(square[inside].float().T.numpy())
+    return Region(by_column, columns.start, rows.start)
 
 
-def _cut(pixels: NDArray[Any], box: ArrayLike, context: float) -> NDArray[Any]:
+def _resized(square: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _cut(pixels: NDArray[Any] | rle.RLE, box: ArrayLike, context: float) -> NDArray[Any]:
     """The square around a box, of whatever pixels hold; zero where they end."""
-    whole, inside, width = _places(pixels.shape[:2], box, context)
-    square = np.zeros((width, width, *pixels.shape[2:]), dtype=pixels.dtype)
-    square[inside] = pixels[whole]
+    size = tuple(pixels["size"]) if isinstance(pixels, dict) else pixels.shape[:2]
+    whole, inside, width = _places(size, box, context)
+    part = rle.decode_part(pixels, *whole) if isinstance(pixels, dict) else pixels[whole]
+    square = np.zeros((width, width, *part.shape[2:]), dtype=part.dtype)
+    square[inside] = part
     return square
 
 
-def _places(size: tuple[int, ...], box: ArrayLike, context: float) -> tuple[Region, Region, int]:
+def _places(size: tuple[int, ...], box: ArrayLike, context: float) -> tuple[Part, Part, int]:
     """What of a picture (H, W) lies in the square, where in the square that is, and the square's side."""
     x0, y0, x1, y1 = np.asarray(box, dtype=np.float64)
     around = max(1.0, max(x1 - x0, y1 - y0)) * context / 2

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from samkit.ops import rle
 from samkit.ops.square_crops import Crop, covered_cells, square_crop
 from samkit.types import Masks
 
@@ -29,13 +28,9 @@ def mask_crops(
     run_lengths = masks.rle()
     boxes = masks.replace(run_lengths=tuple(run_lengths), logits=None).outer_boxes()
     for box, one in zip(boxes, run_lengths, strict=True):
-        pixels = rle.decode([one])[0] if crop.masked or crop.masked_attention else None
-        alone = pixels if crop.masked else None
+        alone = one if crop.masked else None
         cut = square_crop(image, box, side, crop.context, alone, crop.outside)
-        inside = None
-        if crop.masked_attention:
-            assert pixels is not None
-            inside = covered_cells(pixels, box, grid, crop.context)
+        inside = covered_cells(one, box, grid, crop.context) if crop.masked_attention else None
         yield cut, inside
 
 

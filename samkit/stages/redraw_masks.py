@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from samkit.clip.model import Clip
 from samkit.ops import rle
-from samkit.ops.square_crops import back_from_square, square_crop
+from samkit.ops.regions import cut
+from samkit.ops.square_crops import mask_square, region_from_square, square_crop
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.stages.asked import classes_among, phrases_of
@@ -98,27 +99,27 @@ class RedrawMasks(Stage):
         told: torch.Tensor | None,
     ) -> tuple[Masks, NDArray[np.float32]]:
         run_lengths, iou = masks.rle(), iou.copy()
+        size = (image.shape[0], image.shape[1])
         boxes, some = masks.outer_boxes(), np.flatnonzero(masks.areas())
         for start in range(0, len(some), AT_ONCE):
             rows = some[start : start + AT_ONCE]
-            cut = self._squares(image, [run_lengths[row] for row in rows], boxes[rows])
+            squares = self._squares(image, [run_lengths[row] for row in rows], boxes[rows])
             with torch.inference_mode():
                 words = None if told is None else told[rows].to(self.refiner.device)
-                logits, guesses = (part.cpu() for part in self.refiner(*cut, words))
-            for row, values, guess in zip(rows, logits, guesses.numpy(), strict=True):
-                found = back_from_square(values, image.shape[:2], boxes[row], self.context) > 0
-                iou[row] = guess
-                if found.any():
-                    run_lengths[row] = rle.encode(found[None].numpy())[0]
+                logits, guesses = (part.cpu() for part in self.refiner(*squares, words))
+            iou[rows] = guesses.numpy()
+            for row, values in zip(rows, logits, strict=True):
+                region = region_from_square(values, size, boxes[row], self.context)
+                if found := cut(region, size):
+                    run_lengths[row] = found.run_lengths
         return masks.replace(run_lengths=tuple(run_lengths)), iou
 
     def _squares(
         self, image: NDArray[np.uint8], masks: list[rle.RLE], boxes: NDArray[np.float32]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        squares = []
+        side, squares = self.refiner.side, []
         for one, box in zip(masks, boxes, strict=True):
-            pixels = rle.decode([one])[0].astype(np.uint8) * 255
-            cut = [square_crop(x, box, self.refiner.side, self.context) for x in (image, pixels)]
-            squares.append(np.dstack(cut))
+            surroundings = square_crop(image, box, side, self.context)
+            squares.append(np.dstack([surroundings, mask_square(one, box, side, self.context)]))
         both = torch.from_numpy(np.stack(squares)).to(self.refiner.device).permute(0, 3, 1, 2) / 255
         return both[:, :3], both[:, 3]

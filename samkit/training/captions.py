@@ -14,7 +14,7 @@ from samkit.data.shapes.colours import NAMES as COLOURS
 from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out, unique
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import mask_square, square_crop
 from samkit.training.regression import ridge
 from samkit.types import Sample
 
@@ -76,13 +76,12 @@ def crop(
     a share of its brightness instead of black, one of these. flat: with 1 the object is one bright colour on
     black, so that nothing but its outline tells it from others; below, the picture shines through.
     """
-    mask = rle.decode([one.mask])[0]
-    shown = mask if rng.random() < 0.5 + 0.4 * ease else None
+    shown = one.mask if rng.random() < 0.5 + 0.4 * ease else None
     share = outside[int(rng.integers(len(outside)))] if len(outside) > 1 else outside[0]
     context = rng.uniform(1, 2 - 0.7 * ease)
     cut = square_crop(one.image, one.box, side, context, shown, share)
     if flat:
-        inside = square_crop(mask.astype(np.uint8) * 255, one.box, side, context) > 127
+        inside = mask_square(one.mask, one.box, side, context) > 127
         paint = np.where(inside[..., None], rng.uniform(*BRIGHT, size=3), 0)
         covers = min(1.0, flat * rng.uniform(1, 2))
         cut = np.rint(covers * paint + (1 - covers) * cut).astype(np.uint8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from samkit.data.shapes.phrases import held_out, unique
 from samkit.ops import rle
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import mask_square, square_crop
 from samkit.types import Masks, Sample
 
 IS_OBJECT = 0.5  # IoU above which a mask is an object: what `PhraseIoU` counts as a hit
@@ -133,8 +133,8 @@ def _crops(
     image: NDArray[np.uint8], masks: Masks, side: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     crops = []
-    for box, pixels in zip(masks.outer_boxes(), rle.decode(masks.rle()), strict=True):
+    for box, one in zip(masks.outer_boxes(), masks.rle(), strict=True):
         context = rng.uniform(*CONTEXT)
-        both = image, pixels.astype(np.uint8) * 255
-        crops.append(np.dstack([square_crop(one, box, side, context) for one in both]))
+        around = square_crop(image, box, side, context)
+        crops.append(np.dstack([around, mask_square(one, box, side, context)]))
     return np.stack(crops)

@@ -16,7 +16,7 @@ from samkit.data.shapes import render_scene
 from samkit.data.shapes.dataset import annotate
 from samkit.ops import rle
 from samkit.ops.masks import mask_boxes
-from samkit.ops.square_crops import square_crop
+from samkit.ops.square_crops import in_square, mask_square, square_crop
 from samkit.sam.family import SamModel
 from samkit.training.augment import Augmentation, Bools, Pixels
 from samkit.training.captioned import view
@@ -222,9 +222,8 @@ def shown(
         if one.captions and rng.random() < told:
             place, present = _meant(one, place, box, context, rng)
             phrase = one.captions[place]
-        target = rle.decode([one.objects[place]])[0]
-        layers = (one.image, mask.astype(np.uint8) * 255, target.astype(np.uint8) * 255)
-        square = np.dstack([square_crop(layer, box, side, context) for layer in layers])
+        layers = [mask_square(layer, box, side, context) for layer in (mask, one.objects[place])]
+        square = np.dstack([square_crop(one.image, box, side, context), *layers])
         square = np.rot90(square, int(rng.integers(4)))
         squares.append(square[:, ::-1] if rng.random() < 0.5 else square)
         phrases.append(phrase)
@@ -248,8 +247,8 @@ def _meant(
     for other in rng.permutation(len(one.objects)).tolist():
         if other == place:
             continue
-        mask = rle.decode([one.objects[other]])[0]
-        share = (square_crop(mask.astype(np.uint8), box, None, context) > 0).sum() / mask.sum()
+        mask = one.objects[other]
+        share = in_square(mask, box, context) / rle.areas([mask])[0]
         if in_sight and share > MOSTLY:
             return other, True
         if not in_sight and share < HARDLY:

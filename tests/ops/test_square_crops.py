@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from samkit.ops.square_crops import back_from_square, covered_cells, square_crop
+from samkit.ops import rle
+from samkit.ops.square_crops import (
+    covered_cells,
+    in_square,
+    mask_square,
+    region_from_square,
+    square_crop,
+)
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (20, 30, 3)).astype(np.uint8)
 
@@ -71,8 +78,9 @@ def test_cells_are_covered_where_the_crop_shows_the_mask(box) -> None:
 @pytest.mark.parametrize("box", [[-9, -9, -4, -4], [30, 2, 35, 6], [3, 40, 9, 44]])
 def test_beside_the_picture_all_is_black(box: list[int]) -> None:
     assert not square_crop(np.full((8, 20, 3), 9, np.uint8), box, 4).any()
-    back = back_from_square(torch.ones(4, 4), (8, 20), box)
-    assert back.shape == (8, 20) and not back.isfinite().any()
+    assert not region_from_square(torch.ones(4, 4), (8, 20), box).columns.size
+    everywhere = np.ones((8, 20), dtype=bool)
+    assert not mask_square(everywhere, box, 4).any() and not in_square(everywhere, box)
 
 
 @pytest.mark.parametrize("context", [1.0, 1.7])
@@ -83,6 +91,32 @@ def test_a_square_comes_back_to_where_it_was_cut(context: float, side: int) -> N
     ramp = (2 * rows + 2 * columns).astype(np.uint8)
     box = [20, 8, 44, 30]
     square = torch.from_numpy(square_crop(ramp, box, side, context).copy()).float()
-    back = back_from_square(square, (40, 60), box, context).numpy()
+    region = region_from_square(square, (40, 60), box, context)
+    back = np.full((40, 60), -np.inf)
+    width, height = region.columns.shape
+    rows, columns = slice(region.top, region.top + height), slice(region.left, region.left + width)
+    back[rows, columns] = region.columns.T
     inside = back[14:24, 26:38]
     assert np.abs(inside - ramp[14:24, 26:38]).max() < 4
+
+
+@pytest.mark.parametrize("box", [[20, 8, 44, 30], [-9, 30, 12, 44], [3, 3, 4, 4]])
+def test_run_lengths_are_cut_as_their_pixels_are(box: list[int]) -> None:
+    pixels = np.random.default_rng(0).random((40, 60)) < 0.4
+    [mask] = rle.encode(pixels[None])
+    for context in (1.0, 1.7):
+        image = np.full((40, 60, 3), 200, np.uint8)
+        cuts = [square_crop(image, box, 9, context, one, 0.25) for one in (pixels, mask)]
+        np.testing.assert_array_equal(*cuts)
+        squares = [mask_square(one, box, 9, context) for one in (pixels, mask)]
+        np.testing.assert_array_equal(*squares)
+        np.testing.assert_array_equal(*[covered_cells(x, box, 3, context) for x in (pixels, mask)])
+        assert in_square(pixels, box, context) == in_square(mask, box, context)
+    assert squares[0].any()
+
+
+def test_how_much_of_a_mask_a_square_holds() -> None:
+    left_half = np.zeros((40, 60), dtype=bool)
+    left_half[:, :30] = True
+    assert in_square(left_half, [25, 10, 35, 20]) == 50
+    assert in_square(left_half, [25, 10, 35, 20], context=2) == 200
