@@ -9,8 +9,9 @@
 First the SAM is asked for every object, by a loose box and by a click; its answers are kept in OUT/found.
 Then squares around these masks, and around objects' masks that were spoiled on purpose, are shown to the
 network, which is to draw the object. With --clip most squares of made-up scenes come with a caption: of that
-object, or of another, which is to be drawn instead, or to be told not to be there. One picture in twenty is
-kept back to measure on. The same line again goes on from where it was killed.
+object, or of another, which is to be drawn instead, or to be told not to be there; and of masks that were all
+told one caption, its guesses of the IoU are to choose the right one. One picture in twenty is kept back to
+measure on. The same line again goes on from where it was killed.
 """
 
 import json
@@ -31,6 +32,7 @@ from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_re
 from samkit.sam.model import Sam
 from samkit.stages import RedrawMasks
 from samkit.training.redrawing import (
+    CANDIDATES,
     Example,
     Pictures,
     embedded,
@@ -50,6 +52,7 @@ def main(
     start: str | None = None,
     clip: str | None = None,
     told: float = 0.7,
+    choices: int = 5,
     pictures: int = 2500,
     objects: int = 8,
     zoom: float = 4.0,
@@ -67,8 +70,9 @@ def main(
 
     sam: whose masks. data: made-up scenes, or what train_sam.py takes. start: a refiner to go on from, tiny
     or a file. clip: the pair whose embeddings of captions are told, to this share of squares of made-up
-    scenes (told). pictures: how many are asked about once, and objects of each at most; zoom: most by which
-    a picture is enlarged for it. side: of the squares that a new refiner sees, in pixels.
+    scenes (told); choices: of how many captions a step, each of them 8 of the batch's squares. pictures: how
+    many are asked about once, and objects of each at most; zoom: most by which a picture is enlarged for
+    it. side: of the squares that a new refiner sees, in pixels.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -102,10 +106,11 @@ def main(
                 learning_rate * min(1, 30 * done + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done))
             )
         rng = np.random.default_rng((seed, step))
-        some = shown(learned, batch, refiner.side, rng, told if reader else 0.0).to(model.device)
+        said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
+        some = shown(learned, batch, refiner.side, rng, *said).to(model.device)
         words = embedded(reader, some.phrases).to(model.device) if reader else None
         logits, guessed = refiner(some.pictures, some.masks, words)
-        loss = refiner_loss(logits, guessed, some.targets, some.there)
+        loss = refiner_loss(logits, guessed, some)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from samkit.ops.square_crops import in_square, mask_square, square_crop
 from samkit.sam.family import SamModel
 from samkit.training.augment import Augmentation, Bools, Pixels
 from samkit.training.captioned import view
+from samkit.training.choice import choice_loss
 from samkit.training.data import Feed, make_example
-from samkit.training.losses import dice_loss, true_iou
+from samkit.training.losses import dice_loss
 from samkit.training.sources import TRAINING_SEED, mixture, parse
 from samkit.types import Prompts, Sample
 
@@ -34,6 +35,13 @@ CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
 # phrase's is in sight and to be drawn. The others are to be told apart by an IoU of 0.
 ASTRAY, IN_SIGHT = 0.43, 0.5
 MOSTLY, HARDLY = 0.6, 0.03  # of an object, in the square: in sight, and not there
+CHOICE_WEIGHT = 0.4
+CANDIDATES, MEANT = (
+    8,
+    3,
+)  # masks among which a caption's is to be chosen, and how many mean it at most
+
+_Square = tuple[NDArray[np.uint8], str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,24 +79,27 @@ class Example:
 class Shown:
     """What a step shows: pictures (B, 3, S, S) and masks (B, S, S) of squares, 0 to 1, turned and mirrored.
 
-    targets: (B, S, S) 0 or 1, the objects. phrases: what is told of each, "" being nothing. there: (B,)
-    0 where what the phrase says is not in the square, else 1.
+    targets: (B, S, S) 0 or 1, the objects. phrases: what is told of each, "" being nothing. shares: (B,)
+    of the object's pixels, how many the square holds: 0 where what the phrase says is elsewhere.
+    captions: the first `captions * CANDIDATES` are for choosing: of one caption after the other, masks found
+    in its picture, all told that.
     """
 
     pictures: torch.Tensor
     masks: torch.Tensor
     targets: torch.Tensor
     phrases: list[str]
-    there: torch.Tensor
+    shares: torch.Tensor
+    captions: int = 0
 
     def to(self, device: torch.device) -> "Shown":
         """The same with its tensors there."""
-        return Shown(
-            self.pictures.to(device),
-            self.masks.to(device),
-            self.targets.to(device),
-            self.phrases,
-            self.there.to(device),
+        return replace(
+            self,
+            pictures=self.pictures.to(device),
+            masks=self.masks.to(device),
+            targets=self.targets.to(device),
+            shares=self.shares.to(device),
         )
 
 
@@ -196,17 +207,27 @@ def spoiled(target: Bools, others: Bools, rng: np.random.Generator) -> Bools:
 
 
 def shown(
-    examples: list[Example], count: int, side: int, rng: np.random.Generator, told: float = 0.0
+    examples: list[Example],
+    count: int,
+    side: int,
+    rng: np.random.Generator,
+    told: float = 0.0,
+    captions: int = 0,
 ) -> Shown:
     """So many squares of any examples' any masks.
 
     examples: with an object each. told: share of squares that are told a caption, where there are any.
+    captions: in how many a caption's object is to be chosen among masks, where pictures have captions and
+    masks enough; of the `count` squares each takes `CANDIDATES`.
     Raises ValueError for no example.
     """
     if not examples:
         raise ValueError("no picture with an object to learn from")
-    squares: list[NDArray[np.uint8]] = []
-    phrases, there = [], []
+    rich = [one for one in examples if one.captions and len(one.found) >= CANDIDATES]
+    captions = captions if rich else 0
+    squares: list[_Square] = []
+    for _ in range(captions):
+        squares += _candidates(rich[rng.integers(len(rich))], side, rng)
     while len(squares) < count:
         one = examples[rng.integers(len(examples))]
         if len(one.found) and rng.random() < FOUND_SHARE:
@@ -218,19 +239,50 @@ def shown(
             mask = spoiled(every[place], np.delete(every, place, 0), rng)
         if mask.sum() < LEAST_PIXELS / 2:
             continue
-        box, context, phrase, present = outer_box(mask), rng.uniform(*CONTEXT), "", True
+        box, context, phrase = outer_box(mask), rng.uniform(*CONTEXT), ""
         if one.captions and rng.random() < told:
-            place, present = _meant(one, place, box, context, rng)
+            place = _meant(one, place, box, context, rng)
             phrase = one.captions[place]
-        layers = [mask_square(layer, box, side, context) for layer in (mask, one.objects[place])]
-        square = np.dstack([square_crop(one.image, box, side, context), *layers])
-        square = np.rot90(square, int(rng.integers(4)))
-        squares.append(square[:, ::-1] if rng.random() < 0.5 else square)
-        phrases.append(phrase)
-        there.append(float(present))
-    pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) / 255
+        squares.append(_square(one, mask, box, context, place, phrase, side, rng))
+    pixels = torch.from_numpy(np.stack([square for square, *_ in squares]))
+    pixels = pixels.permute(0, 3, 1, 2) / 255
+    phrases = [phrase for _, phrase, _ in squares]
+    shares = torch.tensor([share for *_, share in squares], dtype=torch.float32)
     targets = (pixels[:, 4] > 0.5).float()
-    return Shown(pixels[:, :3], pixels[:, 3], targets, phrases, torch.tensor(there))
+    return Shown(pixels[:, :3], pixels[:, 3], targets, phrases, shares, captions)
+
+
+def _candidates(one: Example, side: int, rng: np.random.Generator) -> list[_Square]:
+    """Masks found in a picture, all told one caption: some that mean its object, and others."""
+    place = int(one.means[rng.integers(len(one.means))])
+    means_it = one.means == place
+    those = rng.permutation(np.flatnonzero(means_it))[:MEANT]
+    rest = rng.permutation(np.setdiff1d(np.arange(len(one.found)), those))
+    squares = []
+    for row in np.concatenate([those, rest])[:CANDIDATES].tolist():
+        [mask] = rle.decode([one.found[row]])
+        box, context, phrase = outer_box(mask), rng.uniform(*CONTEXT), one.captions[place]
+        squares.append(_square(one, mask, box, context, place, phrase, side, rng))
+    return squares
+
+
+def _square(
+    one: Example,
+    mask: Bools,
+    box: tuple[int, int, int, int],
+    context: float,
+    place: int,
+    phrase: str,
+    side: int,
+    rng: np.random.Generator,
+) -> _Square:
+    """Picture, mask and object (S, S, 5), turned and mirrored; what is told; the object's share inside."""
+    target = one.objects[place]
+    layers = [mask_square(layer, box, side, context) for layer in (mask, target)]
+    square = np.dstack([square_crop(one.image, box, side, context), *layers])
+    square = np.rot90(square, int(rng.integers(4)))
+    square = square[:, ::-1] if rng.random() < 0.5 else square
+    return square, phrase, in_square(target, box, context) / rle.areas([target])[0]
 
 
 def _meant(
@@ -239,21 +291,19 @@ def _meant(
     box: tuple[int, int, int, int],
     context: float,
     rng: np.random.Generator,
-) -> tuple[int, bool]:
-    """Which object is told, where a mask means that at `place`; and whether the square shows it."""
+) -> int:
+    """Which object is told, where a mask means that at `place`: another at times, in sight or not."""
     if rng.random() >= ASTRAY:
-        return place, True
+        return place
     in_sight = rng.random() < IN_SIGHT
     for other in rng.permutation(len(one.objects)).tolist():
         if other == place:
             continue
         mask = one.objects[other]
         share = in_square(mask, box, context) / rle.areas([mask])[0]
-        if in_sight and share > MOSTLY:
-            return other, True
-        if not in_sight and share < HARDLY:
-            return other, False
-    return place, True
+        if (share > MOSTLY) if in_sight else (share < HARDLY):
+            return int(other)
+    return place
 
 
 def embedded(clip: Clip, phrases: Sequence[str]) -> torch.Tensor:
@@ -263,21 +313,35 @@ def embedded(clip: Clip, phrases: Sequence[str]) -> torch.Tensor:
     return torch.stack([rows.get(phrase, torch.zeros(clip.width)) for phrase in phrases])
 
 
-def refiner_loss(
-    logits: torch.Tensor,
-    iou: torch.Tensor,
-    targets: torch.Tensor,
-    there: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Cross-entropy of pixels, dice of masks, and the squared error of the IoU that was guessed.
+def refiner_loss(logits: torch.Tensor, iou: torch.Tensor, given: Shown) -> torch.Tensor:
+    """Cross-entropy of pixels and dice of masks, the squared error of the IoUs guessed, and the choice.
 
-    logits, targets: (B, S, S). iou: (B,). there: (B,) 0 where no mask is right: there the guess alone
-    counts, which is to be 0. None is 1 for all.
+    logits: (B, S, S). iou: (B,). given: what was shown. Where a square hardly holds the object the guess
+    alone counts, which is to be 0. Where masks are candidates the guesses are to choose (`choice_loss`).
     """
-    there = torch.ones_like(iou) if there is None else there
-    pixels = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=(1, 2))
-    drawn = ((pixels + dice_loss(logits, targets)) * there).sum() / there.sum().clamp(min=1)
-    return drawn + 2 * F.mse_loss(iou, true_iou(logits, targets) * there)
+    there = (given.shares >= HARDLY).float()
+    pixels = F.binary_cross_entropy_with_logits(logits, given.targets, reduction="none")
+    drawn = pixels.mean(dim=(1, 2)) + dice_loss(logits, given.targets)
+    drawn = (drawn * there).sum() / there.sum().clamp(min=1)
+    true = whole_iou(logits, given.targets, given.shares)
+    loss = drawn + 2 * F.mse_loss(iou, true)
+    if not given.captions:
+        return loss
+    guesses = torch.logit(iou, eps=1e-5)
+    table, right = (x[: given.captions * CANDIDATES].view(-1, CANDIDATES) for x in (guesses, true))
+    return loss + CHOICE_WEIGHT * choice_loss(table.T, right.T)
+
+
+def whole_iou(logits: torch.Tensor, targets: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """IoU (B,) of what is drawn in squares with whole objects; 0 where squares hardly hold these.
+
+    logits, targets: (B, S, S). shares: (B,) of the objects' pixels, how many are in the squares.
+    """
+    drawn, inside = logits > 0, targets > 0.5
+    both = (drawn & inside).sum(dim=(1, 2)).float()
+    whole = inside.sum(dim=(1, 2)) / shares.clamp(min=HARDLY)
+    ious = both / (drawn.sum(dim=(1, 2)) + whole - both).clamp(min=1)
+    return ious * (shares >= HARDLY)
 
 
 def outer_box(mask: Bools) -> tuple[int, int, int, int]:

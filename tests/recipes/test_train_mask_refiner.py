@@ -10,6 +10,7 @@ import typer
 from samkit import load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
+from samkit.training.redrawing import Shown
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_mask_refiner.py"
 SMALL = {"pictures": 3, "objects": 3, "batch": 4, "save_every": 1, "side": 32, "device": "cpu"}
@@ -52,7 +53,16 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
 
 def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
     clip = load_clip("tiny")
-    recipe().main(steps=2, clip="tiny", out=tmp_path / "told", **SMALL)
+    module, captions = recipe(), []
+
+    def counted(*args: object) -> Shown:
+        some = shown(*args)
+        captions.append(some.captions)
+        return some
+
+    shown, module.shown = module.shown, counted
+    module.main(steps=2, clip="tiny", out=tmp_path / "told", **{**SMALL, "batch": 20})
+    assert captions == [2, 2], "of a batch of 20, two captions with 8 masks each"
     told = load_mask_refiner(tmp_path / "told/mask_refiner.safetensors")
     assert told.text_width == clip.width and told.reads(clip.name)
     assert any(part.change.weight.any() for part in told.told_down), "it has learned of captions"

@@ -14,14 +14,19 @@ from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.training.losses import true_iou
 from samkit.training.redrawing import (
+    CANDIDATES,
+    CHOICE_WEIGHT,
+    MEANT,
     Example,
     Pictures,
+    Shown,
     embedded,
     example,
     outer_box,
     refiner_loss,
     shown,
     spoiled,
+    whole_iou,
 )
 
 
@@ -97,7 +102,7 @@ def test_squares_show_picture_mask_and_object_in_the_same_place(
     monkeypatch.setattr("samkit.training.redrawing.spoiled", lambda target, others, rng: target)
     some = shown(perfect, 12, 48, np.random.default_rng(0), told=1.0)
     pictures, masks, targets = some.pictures, some.masks, some.targets
-    assert some.phrases == [""] * 12 and some.there.all(), "no captions, nothing told"
+    assert some.phrases == [""] * 12 and (some.shares == 1).all(), "no captions, nothing told"
     assert pictures.shape == (12, 3, 48, 48) and masks.shape == targets.shape == (12, 48, 48)
     torch.testing.assert_close(pictures.mean(dim=1), masks)
     torch.testing.assert_close((masks > 0.5).float(), targets)
@@ -114,13 +119,14 @@ def test_what_is_told_is_drawn_or_not_there() -> None:
     one = Example(image, rle.encode(objects), [], np.zeros(0, dtype=np.int64), names)
     some = shown([one], 200, 32, np.random.default_rng(0), told=0.5)
     untold = [row for row in range(200) if not some.phrases[row]]
-    assert 70 < len(untold) < 130 and some.there[untold].all()
+    assert 70 < len(untold) < 130 and (some.shares[untold] > 0.3).all()
     said = [row for row in range(200) if some.phrases[row]]
-    seen = {(some.phrases[row], bool(some.there[row])) for row in said}
+    there = some.shares > 0.03
+    seen = {(some.phrases[row], bool(there[row])) for row in said}
     assert seen >= {(name, there) for name in names for there in (True, False)}
     for row in said:
         colour = some.pictures[row, names.index(some.phrases[row])] > 0.9
-        if some.there[row]:
+        if there[row]:
             visible = colour & (some.targets[row] > 0.5)
             assert visible.sum() > 0.6 * some.targets[row].sum(), some.phrases[row]
         else:
@@ -147,14 +153,56 @@ def test_captions_come_with_made_up_scenes_that_are_asked_for_them() -> None:
     assert silent(rng)[2] == ()
 
 
+def test_captions_are_chosen_for_among_masks_of_their_picture() -> None:
+    """Ten squares in a row, each of its own grey and found once, but the first four times."""
+    objects, image = np.zeros((10, 20, 200), bool), np.zeros((20, 200, 3), np.uint8)
+    for place in range(10):
+        objects[place, 4:16, 20 * place + 4 : 20 * place + 16] = True
+        image[objects[place]] = 25 * (place + 1)
+    means = np.array([0, 0, 0, *range(10)])
+    found = [rle.encode(objects)[place] for place in means]
+    names = tuple(f"grey {place}" for place in range(10))
+    one = Example(image, rle.encode(objects), found, means, names)
+    bare = Example(image, one.objects, found[:4], means[:4], names)
+    some = shown([one, bare], 40, 16, np.random.default_rng(0), told=0.0, captions=3)
+    assert some.captions == 3 and len(some.phrases) == 40
+    assert some.phrases[24:] == [""] * 16 and (some.shares[24:] == 1).all()
+    for group in range(3):
+        rows = slice(CANDIDATES * group, CANDIDATES * (group + 1))
+        [phrase] = set(some.phrases[rows])
+        place = names.index(phrase)
+        assert (some.shares[rows] == 1).sum() == (MEANT if place == 0 else 1)
+        for row in range(rows.start, rows.stop):
+            if some.shares[row] == 1:
+                grey = some.pictures[row, 0][some.masks[row] > 0.99].median() * 255
+                assert round(grey.item() / 25) - 1 == place
+    alone = shown([bare], 6, 16, np.random.default_rng(0), told=0.0, captions=3)
+    assert alone.captions == 0 and len(alone.phrases) == 6, "four masks are no choice"
+
+
+def given(targets: torch.Tensor, shares: list[float], captions: int = 0) -> Shown:
+    return Shown(targets, targets, targets, [""] * len(targets), torch.tensor(shares), captions)
+
+
 def test_what_is_not_there_teaches_the_guess_alone() -> None:
-    targets, there = torch.zeros(2, 4, 4), torch.tensor([1.0, 0.0])
+    targets = torch.zeros(2, 4, 4)
     targets[0, :2] = 1
     logits, guess = torch.randn(2, 4, 4), torch.tensor([0.3, 0.6])
-    both = refiner_loss(logits, guess, targets, there)
-    alone = refiner_loss(logits[:1], guess[:1], targets[:1])
+    both = refiner_loss(logits, guess, given(targets, [1.0, 0.0]))
+    alone = refiner_loss(logits[:1], guess[:1], given(targets[:1], [1.0]))
     by_guess = 2 * (guess[0] - true_iou(logits[:1], targets[:1])[0]) ** 2
     torch.testing.assert_close(both, alone - by_guess / 2 + 0.6**2)
+
+
+def test_an_object_that_is_half_in_the_square_is_half_drawn() -> None:
+    targets = torch.zeros(3, 4, 4)
+    targets[:, :2] = 1
+    logits = targets * 2 - 1
+    shares = torch.tensor([1.0, 0.5, 0.0])
+    torch.testing.assert_close(whole_iou(logits, targets, shares), torch.tensor([1.0, 0.5, 0.0]))
+    torch.testing.assert_close(
+        whole_iou(logits, targets, shares[:1])[:1], true_iou(logits, targets)[:1]
+    )
 
 
 def test_the_loss_by_hand() -> None:
@@ -165,9 +213,23 @@ def test_the_loss_by_hand() -> None:
     dice = 1 - (2 * (up + 1 - up) + 1) / (2 + 2 + 1)
     assert true_iou(logits, targets).item() == pytest.approx(1 / 3)
     expected = pixels + dice + 2 * (0.75 - 1 / 3) ** 2
-    assert refiner_loss(logits, torch.tensor([0.75]), targets).item() == pytest.approx(
-        expected, 1e-5
-    )
+    assert refiner_loss(
+        logits, torch.tensor([0.75]), given(targets, [1.0])
+    ).item() == pytest.approx(expected, 1e-5)
+
+
+def test_guesses_are_to_choose_what_is_drawn_right() -> None:
+    """Of a caption's drawings two are right; guesses as logits 0 but one of these, log 2."""
+    targets = torch.zeros(CANDIDATES, 2, 2)
+    targets[:2] = 1
+    logits = torch.full_like(targets, 3.0)
+    guess = torch.full((CANDIDATES,), 0.5)
+    guess[0] = 2 / 3
+    shares = [1.0, 1.0, *[0.0] * (CANDIDATES - 2)]
+    alone = refiner_loss(logits, guess, given(targets, shares))
+    choosing = refiner_loss(logits, guess, given(targets, shares, captions=1))
+    expected = -CHOICE_WEIGHT * np.log(3 / (CANDIDATES + 1))
+    assert (choosing - alone).item() == pytest.approx(expected, 1e-4)
 
 
 def test_a_few_steps_teach_something(examples: list[Example]) -> None:
@@ -177,7 +239,7 @@ def test_a_few_steps_teach_something(examples: list[Example]) -> None:
     losses = []
     for step in range(30):
         some = shown(examples, 24, 32, np.random.default_rng(step))
-        loss = refiner_loss(*refiner(some.pictures, some.masks), some.targets)
+        loss = refiner_loss(*refiner(some.pictures, some.masks), some)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
