@@ -27,7 +27,8 @@ from samkit.evaluation.rows import write_atomically
 from samkit.ops import rle
 from samkit.ops.polygons import to_coco_polygons
 from samkit.pipeline import Stage
-from samkit.stages import Embed, GroundTruthBoxes, Refine, Segment, SegmentZoomed
+from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.stages import Embed, GroundTruthBoxes, RedrawMasks, Refine, Segment, SegmentZoomed
 from samkit.types.sample import SampleId
 
 
@@ -38,6 +39,7 @@ def main(
     labels: Path | None = None,
     refine: bool = False,
     zoom: float | None = None,
+    redraw: str | None = None,
     polygons: bool = False,
     limit: int | None = None,
     out: Path = Path("runs/boxes_to_masks"),
@@ -50,8 +52,9 @@ def main(
     pictures that has YOLO's labels. images: the JSON's pictures, found beside it where not given.
     labels: YOLO's label files, likewise. refine: feed each mask back with its box. zoom: every
     box in a crop of its own, so many times its side (stages.SegmentZoomed): slower, and far better for
-    small objects. polygons: COCO masks as polygons instead of run lengths, just as exact. limit: the
-    first N pictures only.
+    small objects. redraw: tiny, or a file of train_mask_refiner.py, which draws every mask anew
+    (stages.RedrawMasks); it helps tiny. polygons: COCO masks as polygons instead of run lengths, just as
+    exact. limit: the first N pictures only.
     """
     if data == "shapes":
         data = str(boxes_of_shapes(limit or 20, out / "shapes"))
@@ -61,6 +64,8 @@ def main(
     segment = SegmentZoomed(model, context=zoom) if zoom else Embed(model) | Segment(model)
     pipeline = GroundTruthBoxes() | segment
     pipeline = pipeline | Refine(model) if refine else pipeline
+    if redraw:
+        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device))
     if Path(data).is_dir():
         labels = labels or labels_folder(Path(data))
         errors = yolo_files(Path(data), labels, pipeline, limit, out)

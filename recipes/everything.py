@@ -23,7 +23,8 @@ from samkit.data import folder, sa1b_content, shapes
 from samkit.data.shapes.export import to_coco
 from samkit.evaluation import write_each
 from samkit.ops.label_map import label_map
-from samkit.stages import Embed, Proposals, RankByQuality, Top
+from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.stages import Embed, NonMaxSuppression, Proposals, RankByQuality, RedrawMasks, Top
 
 SA1B: dict[str, Any] = {
     "crop_n_layers": 2,
@@ -42,6 +43,7 @@ def main(
     stability_score_thresh: float | None = None,
     paper: bool = False,
     top: int = 1000,
+    redraw: str | None = None,
     overlays: bool = True,
     label_maps: bool = False,
     limit: int | None = None,
@@ -53,7 +55,8 @@ def main(
 
     sam: tiny, vit_b, vit_l, vit_h, or a file. data: shapes, a picture, or a folder of them (and of folders).
     pred_iou_thresh, stability_score_thresh: .88 and .95 where not given, but 0 for tiny, whose scores
-    are lower; its best 50 masks by both scores stay. top: the most masks of a picture that stay.
+    are lower; its best 50 masks by both scores stay. top: the most masks of a picture that stay. redraw:
+    tiny, or a file of train_mask_refiner.py, which draws these anew (stages.RedrawMasks); it helps tiny.
     label_maps: 16-bit pictures of numbers, a pixel being the smallest mask's. limit: the first N.
     """
     if data == "shapes":
@@ -67,13 +70,16 @@ def main(
     if sam == "tiny":
         pred_iou_thresh, stability_score_thresh = pred_iou_thresh or 0, stability_score_thresh or 0
         top = min(top, 50)
-    find = Proposals(
+    find = Embed(model) | Proposals(
         model,
         points_per_side=points_per_side,
         pred_iou_thresh=0.88 if pred_iou_thresh is None else pred_iou_thresh,
         stability_score_thresh=0.95 if stability_score_thresh is None else stability_score_thresh,
         **SA1B if paper else {},
     )
+    find = find | RankByQuality() | Top(top)
+    if redraw:
+        find = find | RedrawMasks(load_mask_refiner(redraw, device)) | NonMaxSuppression()
 
     def content(sample: Sample) -> str:
         """The JSON; the pictures are written first, so that where it is they are there too."""
@@ -89,7 +95,7 @@ def main(
     pictures = folder(data, limit=limit)
     errors = write_each(
         pictures,
-        Embed(model) | find | RankByQuality() | Top(top),
+        find,
         lambda id: out / "masks" / Path(str(id)).with_suffix(".json"),
         content,
         run_file=out / "run.json",

@@ -31,6 +31,7 @@ from samkit.evaluation import format_summary
 from samkit.metrics import MaskAR
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.pipeline import Pipeline, Stage
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages import (
     AverageScores,
     Embed,
@@ -40,6 +41,7 @@ from samkit.stages import (
     NonMaxSuppression,
     Proposals,
     RankByQuality,
+    RedrawMasks,
     SegmentZoomed,
     Top,
 )
@@ -55,6 +57,7 @@ def main(
     looks: int = 2,
     large: float = 0.0,
     guided: float | None = None,
+    redraw: str | None = None,
     limit: int | None = None,
     out: Path | None = None,
     device: str = "auto",
@@ -68,17 +71,18 @@ def main(
     crops. zoom: every mask is asked for again in a crop so many times the side of its box
     (stages.SegmentZoomed), 1.5 suits tiny, and its predicted IoUs are averaged; looks: how often. large:
     what a mask's rank gains by its size (stages.FavourLarge), .03 suits tiny. guided: radius with which
-    outlines follow the picture (stages.GuidedFilter), .25 to .5 suits tiny. The paper has none of these.
+    outlines follow the picture (stages.GuidedFilter), .25 to .5 suits tiny. redraw: tiny, or a file of
+    train_mask_refiner.py, by which masks are drawn anew (stages.RedrawMasks). The paper has none of these.
     out: default runs/object_proposals_lvis/METHOD.
     """
     if looks < 1:
         raise typer.BadParameter(
             f"--looks is 1 or more, got {looks}; without --zoom there are none"
         )
-    if method != "sam" and (points_per_side is not None or crops or zoom or large or guided):
+    if method != "sam" and (points_per_side or crops or zoom or large or guided or redraw):
         raise typer.BadParameter(
-            f"--method {method} asks no SAM, so leave out --points-per-side, --crops, --zoom, --large and "
-            "--guided"
+            f"--method {method} asks no SAM, so leave out --points-per-side, --crops, --zoom, --large, "
+            "--guided and --redraw"
         )
     dataset = shapes(limit or 10) if data == "shapes" else lvis(data, split=val(data)).limit(limit)
     if method == "sam":
@@ -102,6 +106,8 @@ def main(
         else:
             find = find | RankByQuality() | favour
         pipeline = find | Top(1000)
+        if redraw:
+            pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device))
         pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     else:
         pipeline = Felzenszwalb() | Top(1000)

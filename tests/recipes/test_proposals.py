@@ -10,7 +10,6 @@ import typer
 from PIL import Image
 
 from recipes import boxes_to_masks, everything, instance_seg_coco, object_proposals_lvis
-from samkit import Sample
 from samkit.data import lvis, sa1b, shapes, yolo_labels
 from samkit.data.shapes.export import to_coco
 from samkit.metrics.paper import LVIS_PROPOSALS
@@ -143,6 +142,21 @@ def test_everything_of_a_folder(photos: Path, capsys: Any) -> None:
         everything_of(photos, paper=True)
 
 
+def test_drawn_anew_proposals_find_more(tmp_path: Path, photos: Path) -> None:
+    plain, redrawn = (tmp_path / name for name in ("plain", "redrawn"))
+    object_proposals_lvis.main(limit=3, points_per_side=8, out=plain)
+    object_proposals_lvis.main(limit=3, points_per_side=8, redraw="tiny", out=redrawn)
+    assert "Top(1000) | RedrawMasks(" in summary(redrawn)["run"]["pipeline"]
+    before, after = (summary(folder)["metrics"]["AR@1000"] for folder in (plain, redrawn))
+    assert after > 1.1 * before > 0
+    (photos / "broken.png").unlink()
+    everything_of(photos, redraw="tiny")
+    run = json.loads((photos.parent / "out" / "run.json").read_text())
+    assert "| RedrawMasks(" in json.dumps(run) and json.dumps(run).count("NonMaxSuppression(") == 1
+    for sample in sa1b(photos.parent / "out" / "masks", images=photos, as_masks=True):
+        assert 0 < len(sample.masks) <= 12
+
+
 def test_everything_may_be_nothing(photos: Path) -> None:
     (photos / "broken.png").unlink()
     everything_of(photos, pred_iou_thresh=1e9)
@@ -267,4 +281,11 @@ def test_masks_for_yolo_labels(tmp_path: Path) -> None:
 def test_boxes_of_made_up_scenes(tmp_path: Path, capsys: Any) -> None:
     boxes_to_masks.main(limit=1, out=tmp_path)
     assert "0 annotations are left without" in capsys.readouterr().out
-    assert isinstance(shapes(1)[0], Sample)
+    truth = shapes(1)[0].annotations
+    ious = []
+    for name, redraw in (("plain", None), ("redrawn", "tiny")):
+        boxes_to_masks.main(limit=1, redraw=redraw, out=tmp_path / name)
+        whole = json.loads(next((tmp_path / name).glob("*_masks.json")).read_text())
+        masks = [one["segmentation"] for one in whole["annotations"]]
+        ious.append(rle.iou(masks, truth.run_lengths).diagonal().mean())
+    assert ious[1] > ious[0] > 0.2
