@@ -22,6 +22,7 @@ from samkit.stages.segment_crops import SegmentCrops
 from samkit.stages.segment_zoomed import MaskBoxes, SegmentZoomed
 from samkit.stages.similarity import MaskSimilarity
 from samkit.stages.text_prompt import TextPrompt, text_sam
+from samkit.stages.together import Together
 from samkit.stages.yolo import Yolo
 from samkit.stages.yolo_text import YoloText
 from samkit.stages.zero_shot import ZeroShot
@@ -56,6 +57,7 @@ __all__ = [
     "SegmentCrops",
     "SegmentZoomed",
     "TextPrompt",
+    "Together",
     "Top",
     "Yolo",
     "YoloText",
