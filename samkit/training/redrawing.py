@@ -35,11 +35,9 @@ CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
 # phrase's is in sight and to be drawn. The others are to be told apart by an IoU of 0.
 ASTRAY, IN_SIGHT = 0.43, 0.5
 MOSTLY, HARDLY = 0.6, 0.03  # of an object, in the square: in sight, and not there
+# Masks among which a caption's is to be chosen, how many of them mean it at most, and what that counts.
+CANDIDATES, MEANT = 8, 3
 CHOICE_WEIGHT = 0.4
-CANDIDATES, MEANT = (
-    8,
-    3,
-)  # masks among which a caption's is to be chosen, and how many mean it at most
 
 _Square = tuple[NDArray[np.uint8], str, float]
 
