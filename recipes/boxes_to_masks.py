@@ -22,7 +22,7 @@ from samkit import Sample, load_sam
 from samkit.data import Dataset, coco, lvis, shapes, yolo_labels
 from samkit.data.shapes.export import to_coco
 from samkit.data.yolo_labels import labels_folder, labels_with_masks
-from samkit.evaluation import write_each
+from samkit.evaluation import format_errors, write_each
 from samkit.evaluation.rows import write_atomically
 from samkit.ops import rle
 from samkit.ops.polygons import to_coco_polygons
@@ -72,8 +72,7 @@ def main(
     else:
         errors = coco_file(Path(data), images, pipeline, polygons, limit, out)
     if errors:
-        named = "\n".join(f"  {id}: {reason}" for id, reason in errors.items())
-        print(f"{len(errors)} pictures failed; the same command tries them again:\n{named}")
+        print(format_errors(errors))
         raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from samkit import Sample, draw, load_sam
 from samkit.data import folder, sa1b_content, shapes
 from samkit.data.shapes.export import to_coco
-from samkit.evaluation import write_each
+from samkit.evaluation import format_errors, write_each
 from samkit.ops.label_map import label_map
 from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages import Embed, NonMaxSuppression, Proposals, RankByQuality, RedrawMasks, Top
@@ -103,8 +103,7 @@ def main(
     )
     print(f"{len(pictures) - len(errors)} of {len(pictures)} pictures are done: {out}/masks")
     if errors:
-        named = "\n".join(f"  {id}: {reason}" for id, reason in errors.items())
-        print(f"{len(errors)} failed; the same command tries them again:\n{named}")
+        print(format_errors(errors))
         raise typer.Exit(1)
 
 

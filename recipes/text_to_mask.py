@@ -20,23 +20,22 @@ import typer
 
 from samkit import Sample, draw, evaluate, load_sam, stages, stored
 from samkit import data as readers
-from samkit.clip import Clip, load_clip, stored_clip
+from samkit.clip import load_clip, stored_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import Dataset
 from samkit.data.phrases import by_class, by_telling_caption
-from samkit.evaluation import format_summary, write_each
+from samkit.evaluation import format_errors, format_summary, write_each
 from samkit.metrics import PhraseIoU
 from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
 from samkit.sam.family import SamModel
-from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
+from samkit.stages.redraw_masks import LIKELIEST_PROMPTED, LIKELIEST_PROPOSED, redraw_by_phrase
 
 Route = Literal["prompt", "rank", "detect"]
-MENDED = 5  # masks of a phrase, by predicted IoU, unless more are wanted: to cut one takes 80 ms
-TOLD = 40  # proposals of a phrase that are drawn anew: CLIP's first look is a rough one
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -105,16 +104,17 @@ def main(
         raise typer.BadParameter("--ranked is for the route prompt; the others rank as it is")
     model = load_sam(sam, device, dtype)
     refiner = load_mask_refiner(redraw, device) if redraw else None
-    crisp: Stage = Pipeline()
+    mend: Stage = Pipeline()
     if guided or grabcut:
-        crisp = stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
+        mend = stages.GuidedFilter(radius=guided) if guided else stages.GrabCutMasks()
     if route == "detect":
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         boxes = stages.DetectText(open_text_detector(detector, reader, device), phrases)
         embed = stages.Embed(stored(model, store) if store else model)
         closer = stages.SegmentZoomed(model, context=zoom) if zoom else None
-        find = boxes | (closer or embed | stages.Segment(model)) | redrawn(refiner) | crisp
+        untold = stages.RedrawMasks(refiner, passes=2) if refiner else Pipeline()
+        find = boxes | (closer or embed | stages.Segment(model)) | untold | mend
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
@@ -122,7 +122,7 @@ def main(
         if masked is not None or context != 1.5 or masked_attention:
             shown["crops"] = (Crop(context, bool(masked), masked_attention),)
         shown |= {} if quality is None else {"quality": quality}
-        told = refiner is not None and refiner.reads(looker.name)
+        redrawn = redraw_by_phrase(refiner, looker) if refiner else Pipeline()
         if route == "prompt":
             words = load_text_prompt(prompt)
             model = stages.text_sam(model, words)
@@ -130,8 +130,8 @@ def main(
             several = ranked or top > 1
             find = ask | segment(model, crops, several)
             if several and (grabcut or redraw):
-                find |= stages.Top(max(top, MENDED), per="class")
-            find |= redrawn(refiner, looker) | crisp
+                find |= stages.Top(max(top, LIKELIEST_PROMPTED), per="class")
+            find |= redrawn | mend
             find |= stages.RankByText(looker, each="own", **shown) if ranked else Pipeline()
         else:
             kept = KEEP_ALL if sam == "tiny" else {}
@@ -140,11 +140,12 @@ def main(
             if zoom:
                 again = stages.SegmentZoomed(model, context=zoom, shared=True)
                 find = find | stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
+            told = refiner is not None and refiner.reads(looker.name)
             if refiner and not told:
-                find |= redrawn(refiner) | stages.NonMaxSuppression(0.7)  # many became one
-            find = find | crisp | stages.RankByText(looker, phrases, each="phrase", **shown)
+                find |= redrawn | stages.NonMaxSuppression(0.7)  # many became one
+            find = find | mend | stages.RankByText(looker, phrases, each="phrase", **shown)
             if told:
-                find |= stages.Top(max(top, TOLD), per="class") | redrawn(refiner, looker)
+                find |= stages.Top(max(top, LIKELIEST_PROPOSED), per="class") | redrawn
                 find |= stages.RankByText(looker, each="own", **shown)
         find = stages.Embed(stored(model, store) if store else model) | find
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
@@ -163,15 +164,6 @@ def segment(model: SamModel, crops: int, several: bool) -> Stage:
         return stages.Segment(model, several=several)
     look = stages.SegmentCrops(model, crop_n_layers=crops, several=several)
     return look | stages.NonMaxSuppression() if several else look
-
-
-def redrawn(refiner: MaskRefiner | None, clip: Clip | None = None) -> Stage:
-    """Masks drawn anew: once, told their phrases where the refiner was taught them, and else twice."""
-    if refiner is None:
-        return Pipeline()
-    if clip and refiner.reads(clip.name):
-        return stages.RedrawMasks(refiner, clip, rescore=True)
-    return stages.RedrawMasks(refiner, passes=2)
 
 
 def is_pictures(data: str) -> bool:
@@ -198,8 +190,9 @@ def write_masks(pictures: Dataset, find: Stage, out: Path, data: str) -> None:
 
     errors = write_each(pictures, find, place, content, out / "run.json", str(Path(data).resolve()))
     print(f"{len(pictures) - len(errors)} of {len(pictures)} pictures are done: {out}/overlays")
-    for id, reason in errors.items():
-        print(f"  {id}: {reason}")
+    if errors:
+        print(format_errors(errors))
+        raise typer.Exit(1)
 
 
 def read(data: str, limit: int | None, unseen: bool) -> Dataset:

@@ -24,7 +24,6 @@ from samkit.stages import (
     Proposals,
     RankByQuality,
     RankByText,
-    RedrawMasks,
     Segment,
     SegmentCrops,
     TextPrompt,
@@ -32,6 +31,7 @@ from samkit.stages import (
     text_sam,
 )
 from samkit.stages.rank_by_text import FOR_TINY
+from samkit.stages.redraw_masks import LIKELIEST_PROMPTED, LIKELIEST_PROPOSED, redraw_by_phrase
 from samkit.types import Prompts, Sample
 
 Mode = Literal["points", "box", "everything", "text"]
@@ -180,7 +180,8 @@ class Answers:
         shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
             rank = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
-            return (rank | Top(40) | self._drawn(shown) if self.weak else rank), sample
+            drawn = rank | Top(LIKELIEST_PROPOSED) | self._drawn(shown) if self.weak else rank
+            return drawn, sample
         words = self.text_prompt
         ask = TextPrompt(self.clip, projection=words, with_points=bool(question.points))
         if question.points:
@@ -189,17 +190,16 @@ class Answers:
         look: Stage = Segment(self._reader)
         if self.weak:  # it sees small things in crops alone, and roughly
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            look = crops | NonMaxSuppression() | Top(5) | self._drawn(shown)
+            look = crops | NonMaxSuppression() | Top(LIKELIEST_PROMPTED) | self._drawn(shown)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
         return again | ask | look, sample
 
     def _drawn(self, shown: Mapping[str, Any]) -> Stage:
-        """Masks drawn anew, told the phrase; CLIP ranks them, and of those that became one the best stays."""
+        """Masks drawn anew; CLIP ranks them, and of those that became one the best stays."""
         assert self.clip is not None, "asked for by phrases alone"
-        told = self.clip if self._refiner.reads(self.clip.name) else None
         rank = RankByText(self.clip, each="own", **shown)
-        return RedrawMasks(self._refiner, told, rescore=True) | rank | NonMaxSuppression()
+        return redraw_by_phrase(self._refiner, self.clip) | rank | NonMaxSuppression()
 
 
 def clicked(question: Question) -> Prompts:

@@ -69,6 +69,12 @@ def write_each(
     return errors
 
 
+def format_errors(errors: dict[SampleId, str]) -> str:
+    """What `write_each` returns, to be printed."""
+    named = "\n".join(f"  {id}: {reason}" for id, reason in errors.items())
+    return f"{len(errors)} pictures failed; the same command tries them again:\n{named}"
+
+
 def _refuse_other_run(run_file: Path, run: dict[str, str]) -> None:
     before = parse_json(run_file.read_bytes()) if run_file.exists() else run
     if before != run:

@@ -17,6 +17,10 @@ from samkit.stages.asked import classes_among, phrases_of
 from samkit.types import Masks, Sample
 
 AT_ONCE = 64  # squares
+LIKELIEST_PROMPTED = (
+    5  # masks of a phrase that are worth drawing: by predicted IoU, of a text prompt,
+)
+LIKELIEST_PROPOSED = 40  # and of everything mode's by CLIP, whose first look is a rough one
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,3 +127,10 @@ class RedrawMasks(Stage):
             squares.append(np.dstack([surroundings, mask_square(one, box, side, self.context)]))
         both = torch.from_numpy(np.stack(squares)).to(self.refiner.device).permute(0, 3, 1, 2) / 255
         return both[:, :3], both[:, 3]
+
+
+def redraw_by_phrase(refiner: MaskRefiner, clip: Clip) -> RedrawMasks:
+    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice."""
+    if refiner.reads(clip.name):
+        return RedrawMasks(refiner, clip, rescore=True)
+    return RedrawMasks(refiner, passes=2)

@@ -93,7 +93,7 @@ def test_unseen_phrases_are_some_of_all() -> None:
     assert set(unseen[3].phrases) <= set(every[3].phrases)
 
 
-def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
+def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path, capsys) -> None:
     path = tmp_path / "in" / "scene.png"
     path.parent.mkdir()
     Image.fromarray(shapes(1)[0].image).save(path)
@@ -118,6 +118,13 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path) -> None:
     found = json.loads((out / "three/masks/scene.json").read_text())["masks"]
     assert sorted(m["phrase"] for m in found) == ["a bar"] * 3 + ["a red disc"] * 3
     assert len({m["score"] for m in found}) == 6
+    (path.parent / "torn.png").write_bytes(path.read_bytes()[:900])
+    with pytest.raises(typer.Exit) as stopped:
+        main(["a bar"], data=str(path.parent), points_per_side=3, out=out / "torn", device="cpu")
+    assert stopped.value.exit_code == 1
+    told = capsys.readouterr().out
+    assert "1 of 2 pictures are done" in told and "1 pictures failed; the same command" in told
+    assert "torn.png: " in told and (out / "torn/masks/scene.json").exists()
     with pytest.raises(typer.BadParameter, match="--crops is for the routes prompt and rank"):
         recipe("text_to_mask").main(route="detect", crops=1)
     with pytest.raises(typer.BadParameter, match="say what to look for"):
