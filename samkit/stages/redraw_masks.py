@@ -37,6 +37,8 @@ class RedrawMasks(Stage):
     whether it is there.
     context: side of the square as a multiple of the mask's longer side.
     passes: how often; the second begins with what the first drew.
+    mirrored: each square is drawn a second time as in a mirror, and the mean of both is taken: a little
+    better, in twice the time.
     rescore: the refiner's guess of the IoU becomes the predicted IoU, and the score where that was one.
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
@@ -53,6 +55,7 @@ class RedrawMasks(Stage):
     _: KW_ONLY
     context: float = 1.7
     passes: int = 1
+    mirrored: bool = False
     rescore: bool = False
 
     writes = ("masks",)
@@ -108,15 +111,25 @@ class RedrawMasks(Stage):
         for start in range(0, len(some), AT_ONCE):
             rows = some[start : start + AT_ONCE]
             squares = self._squares(image, [run_lengths[row] for row in rows], boxes[rows])
-            with torch.inference_mode():
-                words = None if told is None else told[rows].to(self.refiner.device)
-                logits, guesses = (part.cpu() for part in self.refiner(*squares, words))
+            words = None if told is None else told[rows].to(self.refiner.device)
+            logits, guesses = self._drawn(*squares, words)
             iou[rows] = guesses.numpy()
             for row, values in zip(rows, logits, strict=True):
                 region = region_from_square(values, size, boxes[row], self.context)
                 if found := cut(region, size):
                     run_lengths[row] = found.run_lengths
         return masks.replace(run_lengths=tuple(run_lengths)), iou
+
+    @torch.inference_mode()
+    def _drawn(
+        self, pictures: torch.Tensor, masks: torch.Tensor, words: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The refiner's logits (N, S, S) and guesses of the IoU (N), on the CPU."""
+        logits, guesses = self.refiner(pictures, masks, words)
+        if self.mirrored:
+            there, guessed = self.refiner(pictures.flip(-1), masks.flip(-1), words)
+            logits, guesses = (logits + there.flip(-1)) / 2, (guesses + guessed) / 2
+        return logits.cpu(), guesses.cpu()
 
     def _squares(
         self, image: NDArray[np.uint8], masks: list[rle.RLE], boxes: NDArray[np.float32]
@@ -130,7 +143,7 @@ class RedrawMasks(Stage):
 
 
 def redraw_by_phrase(refiner: MaskRefiner, clip: Clip) -> RedrawMasks:
-    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice."""
+    """Told the phrases where the refiner was taught this CLIP's, mirrored, rescored; else untold, twice."""
     if refiner.reads(clip.name):
-        return RedrawMasks(refiner, clip, rescore=True)
+        return RedrawMasks(refiner, clip, mirrored=True, rescore=True)
     return RedrawMasks(refiner, passes=2)

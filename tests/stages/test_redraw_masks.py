@@ -122,6 +122,27 @@ def test_squares_come_back_to_where_they_were_cut() -> None:
     np.testing.assert_allclose(answer.masks.scores, scores, err_msg="scores that were given stay")
 
 
+def test_mirrored_is_the_mean_of_both_and_better() -> None:
+    refiner, scenes = load_mask_refiner(), list(samkit.data.shapes(6, seed=8_600_000))
+    sam, drawn = samkit.load_sam("tiny"), {}
+    found = (GroundTruthBoxes() | Embed(sam) | Segment(sam))(scenes)
+    for mirrored in (False, True):
+        drawn[mirrored] = RedrawMasks(refiner, mirrored=mirrored)(found)
+    plain, mean = (
+        np.concatenate([ious(sample.masks, sample) for sample in drawn[mirrored]])
+        for mirrored in (False, True)
+    )
+    assert mean.mean() > plain.mean()
+    image = np.ascontiguousarray(found[0].image[:, ::-1])
+    flipped = Masks.from_binary(found[0].masks.binary()[:, :, ::-1])
+    agree = {}
+    for mirrored in (False, True):
+        [there] = RedrawMasks(refiner, mirrored=mirrored)([Sample("m", image, masks=flipped)])
+        back = rle.encode(there.masks.binary()[:, :, ::-1])
+        agree[mirrored] = np.diag(rle.iou(drawn[mirrored][0].masks.rle(), back)).mean()
+    assert agree[True] > 0.9 and agree[True] > agree[False] + 0.02, "the same, seen in a mirror"
+
+
 def test_a_mask_of_which_nothing_is_drawn_stays() -> None:
     nothing = MaskRefiner(side=32, widths=(4,), blocks=(0,)).eval()
     torch.nn.init.constant_(nothing.draw.bias, -1e3)
