@@ -12,6 +12,7 @@ from samkit.stages.find_edges import find_edges
 from samkit.stages.grabcut_masks import GrabCutMasks
 from samkit.stages.guided_filter import GuidedFilter
 from samkit.stages.merge import Merge
+from samkit.stages.mirrored import Mirrored
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
 from samkit.stages.rank import AverageScores, FavourLarge, NonMaxSuppression, RankByQuality, Top
@@ -47,6 +48,7 @@ __all__ = [
     "MaskBoxes",
     "MaskSimilarity",
     "Merge",
+    "Mirrored",
     "NonMaxSuppression",
     "Proposals",
     "RankByQuality",
