@@ -65,7 +65,7 @@ def main(
     pipeline = GroundTruthBoxes() | segment
     pipeline = pipeline | Refine(model) if refine else pipeline
     if redraw:
-        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device), mirrored=True)
+        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device))
     if Path(data).is_dir():
         labels = labels or labels_folder(Path(data))
         errors = yolo_files(Path(data), labels, pipeline, limit, out)

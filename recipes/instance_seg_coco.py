@@ -85,7 +85,7 @@ def main(
         pipeline = boxes_stage(boxes, dataset) | segment
         pipeline = pipeline | Refine(model) if refine else pipeline
     if redraw:
-        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device), mirrored=True)
+        pipeline = pipeline | RedrawMasks(load_mask_refiner(redraw, device))
     pipeline = pipeline | GuidedFilter(radius=guided) if guided else pipeline
     summary = evaluate(
         dataset,

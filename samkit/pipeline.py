@@ -46,6 +46,14 @@ class Stage:
     def __or__(self, other: "Stage") -> "Pipeline":
         return Pipeline((*_steps(self), *_steps(other)))
 
+    def parts(self) -> Iterator["Stage"]:
+        """The stage, and all that it is made of: a pipeline's stages, and the pipelines of `Together`."""
+        yield self
+        for value in vars(self).values():
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Stage):
+                    yield from one.parts()
+
     def __repr__(self) -> str:
         """The stage as source; settings at their default, or marked repr=False, are left out."""
         if not is_dataclass(self):

@@ -148,7 +148,7 @@ def _header(
     seed: int,
 ) -> Header:
     """Who this run is. Raises ValueError for a pipeline with a nameless lambda in it."""
-    sams = [stage.sam for stage in pipeline.stages if hasattr(stage, "sam")]
+    sams = [stage.sam for stage in pipeline.parts() if hasattr(stage, "sam")]
     digest = hashlib.sha256(json.dumps(ids).encode()).hexdigest()
     return {
         "format": FORMAT,

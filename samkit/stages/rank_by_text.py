@@ -1,5 +1,6 @@
 """CLIP looks at a crop of each mask and tells which phrase it shows, or how well its own."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
@@ -33,6 +34,7 @@ class RankByText(Stage):
     scores: "similarity" is the dot product of the embeddings, -1 to 1; "probability" the softmax over
         the sample's phrases at the temperature that the CLIP was trained with.
     crops: how masks are cut out and looked at; the embeddings of several ways are averaged.
+    mirrored: each crop is looked at in a mirror too, and both embeddings are averaged.
     templates: sentences with {} where a phrase goes, averaged too.
 
     Where a sample has no phrases, no mask is left. Masks are cut from all pictures of a batch together.
@@ -53,6 +55,7 @@ class RankByText(Stage):
     scores: Literal["similarity", "probability"] = "similarity"
     quality: float = 0.0
     crops: tuple[Crop, ...] = (Crop(),)
+    mirrored: bool = False
     templates: tuple[str, ...] = PLAIN
 
     def __post_init__(self) -> None:
@@ -94,8 +97,10 @@ class RankByText(Stage):
     def _embeddings(self, samples: Sequence[Sample]) -> torch.Tensor | None:
         """(all masks of all samples, D), of length 1; None where there are no masks."""
         total = None
-        for how in self.crops:
-            found = in_batches(self._cut(samples, how), self.clip.images)
+        for how, seen in itertools.product(
+            self.crops, (_as_it_is, _in_a_mirror)[: 1 + self.mirrored]
+        ):
+            found = in_batches(map(seen, self._cut(samples, how)), self.clip.images)
             if found is None:
                 return None
             total = found if total is None else total + found
@@ -138,6 +143,16 @@ class RankByText(Stage):
         logits = torch.from_numpy(table) / self.clip.temperature
         shares = logits.softmax(dim=1) * torch.from_numpy(table > NOTHING)
         return np.asarray(shares.numpy(), dtype=np.float32)
+
+
+def _as_it_is(cut: tuple[Pixels, Patches | None]) -> tuple[Pixels, Patches | None]:
+    return cut
+
+
+def _in_a_mirror(cut: tuple[Pixels, Patches | None]) -> tuple[Pixels, Patches | None]:
+    pixels, patches = cut
+    turned = np.ascontiguousarray(pixels[:, ::-1])
+    return turned, None if patches is None else np.ascontiguousarray(patches[:, ::-1])
 
 
 def _masks(sample: Sample) -> Masks:

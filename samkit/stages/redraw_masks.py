@@ -142,8 +142,8 @@ class RedrawMasks(Stage):
         return both[:, :3], both[:, 3]
 
 
-def redraw_by_phrase(refiner: MaskRefiner, clip: Clip) -> RedrawMasks:
-    """Told the phrases where the refiner was taught this CLIP's, mirrored, rescored; else untold, twice."""
+def redraw_by_phrase(refiner: MaskRefiner, clip: Clip, mirrored: bool = False) -> RedrawMasks:
+    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice."""
     if refiner.reads(clip.name):
-        return RedrawMasks(refiner, clip, mirrored=True, rescore=True)
-    return RedrawMasks(refiner, passes=2)
+        return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=True)
+    return RedrawMasks(refiner, passes=2, mirrored=mirrored)

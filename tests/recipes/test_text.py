@@ -66,6 +66,12 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
             "told the phrases, it knows what is there"
         )
         assert drawn["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not drawn["errors"]
+        few |= {"mirrored": True, "out": tmp_path / "twice"}
+        recipe("text_to_mask").main(route=route, limit=1, **few)
+        twice = json.loads((tmp_path / "twice/summary.json").read_text())
+        assert "Together((Embed(" in twice["run"]["pipeline"]
+        assert twice["run"]["pipeline"].count("mirrored=True") == 2, "when drawn, and when ranked"
+        assert twice["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not twice["errors"]
         with pytest.raises(typer.BadParameter, match="--guided and --grabcut"):
             recipe("text_to_mask").main(route=route, guided=0.2, grabcut=True)
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
@@ -79,6 +85,17 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     assert "RedrawMasks(" not in first
     assert "Top(40, per='class') | RedrawMasks(" in again and "each='own'" in again
     assert drawn["metrics"]["mIoU"] != summary["metrics"]["mIoU"] and not drawn["errors"]
+    with pytest.raises(typer.BadParameter, match="--mirrored is for the routes prompt and rank"):
+        recipe("text_to_mask").main(route="detect", mirrored=True)
+    recipe("text_to_mask").main(route=route, limit=1, mirrored=True, out=tmp_path / "two", **few)
+    twice = json.loads((tmp_path / "two/summary.json").read_text())
+    assert "Mirrored(Embed(" in twice["run"]["pipeline"] and not twice["errors"]
+    assert twice["run"]["sam"] == summary["run"]["sam"] != ""
+    row, plain = (
+        json.loads((folder / "rows.jsonl").read_text().splitlines()[-1])["row"]
+        for folder in (tmp_path / "two", tmp_path)
+    )
+    assert row["best"] != plain["best"], "other masks to choose from"
     recipe("text_to_mask").main(route=route, limit=1, zoom=1.5, out=tmp_path / "zoomed", **few)
     zoomed = json.loads((tmp_path / "zoomed/summary.json").read_text())
     assert "MaskBoxes() | SegmentZoomed(" in zoomed["run"]["pipeline"] and not zoomed["errors"]

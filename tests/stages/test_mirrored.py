@@ -1,11 +1,14 @@
 """What is found in a mirror lies where it is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from samkit import Sample, load_sam
+from samkit import Sample, evaluate, load_sam
 from samkit.clip import load_clip
 from samkit.data import shapes
+from samkit.metrics import MaskAR
 from samkit.stages import (
     Embed,
     GroundTruthBoxes,
@@ -64,6 +67,15 @@ def test_a_symmetric_picture_is_answered_alike() -> None:
     [here], [there] = look([Sample("two", image)]), Mirrored(look)([Sample("two", image)])
     np.testing.assert_array_equal(here.masks.binary(), there.masks.binary()[:, :, ::-1])
     assert len(here.masks) <= len(both.masks) < 2 * len(here.masks), "what is symmetric is one mask"
+
+
+def test_a_run_names_the_sam_that_looked_in_a_mirror(tmp_path: Path) -> None:
+    sam = load_sam("tiny")
+    find = Embed(sam) | Proposals(sam, points_per_side=1, **ALL)
+    summary = evaluate(shapes(1), Mirrored(find), MaskAR(), out=tmp_path)
+    assert summary["run"]["sam"] == sam.name and summary["run"]["device"] == str(sam.device)
+    both = Together([find, Mirrored(find)]) | NonMaxSuppression()
+    assert [type(part) for part in both.parts()].count(Proposals) == 2
 
 
 def test_ways_that_see_more_than_the_picture() -> None:

@@ -29,6 +29,7 @@ def masked(sample: Sample) -> Sample:
         RankByText(CLIP, PHRASES, crops=(Crop(1.0, masked=True), Crop(2.0)), templates=("the {}",)),
         RankByText(CLIP, PHRASES, crops=(Crop(masked_attention=True),)),
         RankByText(CLIP, PHRASES, scores="probability", quality=2.0),
+        RankByText(CLIP, mirrored=True, crops=(Crop(masked_attention=True),)),
         RankByText(CLIP, []),
     ],
 )
@@ -52,6 +53,20 @@ def test_scores_are_the_similarities_of_crops_and_texts() -> None:
         np.testing.assert_allclose(answer.masks.scores, table.max(axis=1), atol=1e-6)
         assert answer.phrases == tuple(PHRASES)
         assert answer.masks.rle() == sample.masks.rle()
+
+
+def test_mirrored_is_the_mean_of_both_looks() -> None:
+    sample = masked(example_samples()[0])
+    [answer] = RankByText(CLIP, PHRASES, mirrored=True)([sample])
+    crops = [square_crop(sample.image, box, 32, 1.5) for box in sample.annotations.boxes]
+    mirrors = [np.ascontiguousarray(crop[:, ::-1]) for crop in crops]
+    both = CLIP.images(crops) + CLIP.images(mirrors)
+    table = torch.nn.functional.normalize(both, dim=-1) @ CLIP.texts(PHRASES).T
+    np.testing.assert_allclose(answer.masks.scores, table.max(dim=1).values, atol=1e-6)
+    turned = Sample("mirror", np.ascontiguousarray(sample.image[:, ::-1]))
+    turned = turned.replace(masks=Masks.from_binary(sample.masks.binary()[:, :, ::-1]))
+    [there] = RankByText(CLIP, PHRASES, mirrored=True)([turned])
+    np.testing.assert_allclose(there.masks.scores, answer.masks.scores, atol=0.02)
 
 
 def test_what_a_mask_is_worth_counts_beside_what_it_shows() -> None:
