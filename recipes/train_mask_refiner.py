@@ -5,6 +5,7 @@
     python recipes/train_mask_refiner.py --pictures 20 --steps 5        a trial
     python recipes/train_mask_refiner.py --sam vit_b --data photos/coco --side 128 --device cuda
     python recipes/train_mask_refiner.py --start tiny --clip tiny --data shapes --data photos/my_parts
+    python recipes/train_mask_refiner.py --mean a.safetensors --mean b.safetensors --clip tiny    of several sittings
 
 First the SAM is asked for every object, by a loose box and by a click; its answers are kept in OUT/found.
 Then squares around these masks, and around objects' masks that were spoiled on purpose, are shown to the
@@ -35,21 +36,25 @@ from samkit.training.redrawing import (
     CANDIDATES,
     Example,
     Pictures,
+    Shown,
     embedded,
     example,
     refiner_loss,
     shown,
 )
+from samkit.training.soup import mean_of, measure_norms
 from samkit.training.state import load_parts, save_parts
 from samkit.types import Frame
 
 KEPT_BACK = 20  # one picture in so many
+MEASURED_ON = 40  # batches, after which norms do not move
 
 
 def main(
     sam: str = "tiny",
     data: Annotated[list[str] | None, typer.Option()] = None,
     start: str | None = None,
+    mean: Annotated[list[str] | None, typer.Option()] = None,
     clip: str | None = None,
     told: float = 0.7,
     choices: int = 5,
@@ -69,7 +74,8 @@ def main(
     """Writes mask_refiner.safetensors under `out`.
 
     sam: whose masks. data: made-up scenes, or what train_sam.py takes. start: a refiner to go on from, tiny
-    or a file. clip: the pair whose embeddings of captions are told, to this share of squares of made-up
+    or a file. mean: nothing is learned, but the mean of these refiners' weights taken, which can be better
+    than each where one went on from another; batch norms are measured anew. clip: the pair whose embeddings of captions are told, to this share of squares of made-up
     scenes (told); choices: of how many captions a step, each of them 8 of the batch's squares. pictures: how
     many are asked about once, and objects of each at most; zoom: most by which a picture is enlarged for
     it. side: of the squares that a new refiner sees, in pixels.
@@ -82,6 +88,7 @@ def main(
     width, clip_name = (reader.width, reader.name) if reader else (0, "")
     fresh = MaskRefiner(side, sam_name=model.name, text_width=width, clip_name=clip_name)
     refiner = load_mask_refiner(start) if start else fresh
+    refiner = mean_of([load_mask_refiner(one) for one in mean]) if mean else refiner
     if not same_weights(refiner.clip_name, clip_name):
         known = refiner.clip_name or "no CLIP"
         raise typer.BadParameter(
@@ -93,6 +100,21 @@ def main(
     examples = collect(model, draw, pictures, seed, out / "found", asked)
     kept = [one for i, one in enumerate(examples) if i % KEPT_BACK == 0 and len(one.found)]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.objects]
+    said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
+
+    def squares(step: int) -> tuple[Shown, torch.Tensor | None]:
+        """What is shown in a step, and told."""
+        some = shown(learned, batch, refiner.side, np.random.default_rng((seed, step)), *said)
+        words = embedded(reader, some.phrases).to(model.device) if reader else None
+        return some.to(model.device), words
+
+    if mean:
+        refiner.to(model.device)
+        batches = map(squares, range(MEASURED_ON))
+        measure_norms(refiner, ((some.pictures, some.masks, words) for some, words in batches))
+        print(measured(refiner, kept), flush=True)
+        save_mask_refiner(refiner, out / "mask_refiner.safetensors")
+        return
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(refiner.parameters(), learning_rate, weight_decay=0.02)
     parts = {"refiner": refiner, "optimizer": optimizer}
@@ -105,10 +127,7 @@ def main(
             group["lr"] = (
                 learning_rate * min(1, 30 * done + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done))
             )
-        rng = np.random.default_rng((seed, step))
-        said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
-        some = shown(learned, batch, refiner.side, rng, *said).to(model.device)
-        words = embedded(reader, some.phrases).to(model.device) if reader else None
+        some, words = squares(step)
         logits, guessed = refiner(some.pictures, some.masks, words)
         loss = refiner_loss(logits, guessed, some)
         optimizer.zero_grad()

@@ -37,8 +37,8 @@ class MaskRefiner(nn.Module):
     def __init__(
         self,
         side: int = 64,
-        widths: tuple[int, ...] = (16, 32, 64, 128),
-        blocks: tuple[int, ...] = (0, 1, 1, 2),
+        widths: tuple[int, ...] = (16, 32, 64, 128, 128),
+        blocks: tuple[int, ...] = (0, 1, 1, 2, 2),
         sam_name: str = "",
         text_width: int = 0,
         clip_name: str = "",

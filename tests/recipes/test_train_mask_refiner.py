@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 import typer
 
 from samkit import load_sam
@@ -71,3 +72,18 @@ def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
         with pytest.raises(typer.BadParameter, match="--clip is to be that"):
             recipe().main(steps=1, start=start, clip=pair, out=tmp_path / "on", **SMALL)
     assert not (tmp_path / "on/found").exists(), "said before the SAM is asked"
+
+
+def test_the_mean_of_two_sittings(tmp_path: Path, capsys) -> None:
+    for number in (1, 2):
+        recipe().main(steps=number, out=tmp_path / str(number), **SMALL)
+    files = [str(tmp_path / name / "mask_refiner.safetensors") for name in "12"]
+    capsys.readouterr()
+    recipe().main(mean=files, out=tmp_path / "mean", **SMALL)
+    assert "masks in pictures kept back" in capsys.readouterr().out
+    first, second, mean = map(
+        load_mask_refiner, [*files, tmp_path / "mean/mask_refiner.safetensors"]
+    )
+    between = (first.draw.weight + second.draw.weight) / 2
+    torch.testing.assert_close(mean.draw.weight, between, atol=1e-3, rtol=0)
+    assert len({first.name, second.name, mean.name}) == 3
