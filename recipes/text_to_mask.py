@@ -84,7 +84,8 @@ def main(
     layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked for in
     a crop so many times their side (SegmentZoomed); 1.5 suits tiny. ranked: CLIP looks at all masks that
     route prompt found, as route rank has it (RankByText), and the best by that is taken. mirrored: SAM, CLIP
-    and refiner see everything in a mirror too, in twice the time. unseen: of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
+    and refiner see everything in a mirror too, in twice the time. unseen: of shapes only phrases whose
+    class and colour no text model saw together. store: keeps embeddings.
     """
     if is_pictures(data) and not phrases:
         raise typer.BadParameter(f'say what to look for: "a red mug" --data {data}')

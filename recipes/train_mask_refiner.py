@@ -75,10 +75,11 @@ def main(
 
     sam: whose masks. data: made-up scenes, or what train_sam.py takes. start: a refiner to go on from, tiny
     or a file. mean: nothing is learned, but the mean of these refiners' weights taken, which can be better
-    than each where one went on from another; batch norms are measured anew. clip: the pair whose embeddings of captions are told, to this share of squares of made-up
-    scenes (told); choices: of how many captions a step, each of them 8 of the batch's squares. pictures: how
-    many are asked about once, and objects of each at most; zoom: most by which a picture is enlarged for
-    it. side: of the squares that a new refiner sees, in pixels.
+    than each where one went on from another; batch norms are measured anew. clip: the pair whose
+    embeddings of captions are told, to this share of squares of made-up scenes (told); choices: of how
+    many captions a step, each of them 8 of the batch's squares. pictures: how many are asked about once,
+    and objects of each at most; zoom: most by which a picture is enlarged for it. side: of the squares
+    that a new refiner sees, in pixels.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -88,12 +89,14 @@ def main(
     width, clip_name = (reader.width, reader.name) if reader else (0, "")
     fresh = MaskRefiner(side, sam_name=model.name, text_width=width, clip_name=clip_name)
     refiner = load_mask_refiner(start) if start else fresh
-    refiner = mean_of([load_mask_refiner(one) for one in mean]) if mean else refiner
-    if not same_weights(refiner.clip_name, clip_name):
-        known = refiner.clip_name or "no CLIP"
-        raise typer.BadParameter(
-            f"{refiner.name} knows phrases of {known}, so --clip is to be that; got {clip}"
-        )
+    given = [load_mask_refiner(one) for one in mean or []]
+    for one in given or [refiner]:
+        if not same_weights(one.clip_name, clip_name):
+            known = one.clip_name or "no CLIP"
+            raise typer.BadParameter(
+                f"{one.name} knows phrases of {known}, so --clip is to be that; got {clip}"
+            )
+    refiner = mean_of(given) if given else refiner
     asked = {"sam": model.name, "data": specs, "counts": [pictures, objects, zoom, seed]}
     asked |= {"captions": bool(reader)}
     draw = Pictures(specs, model.config.image_size, objects, zoom, seed, captions=bool(reader))

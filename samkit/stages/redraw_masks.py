@@ -17,10 +17,9 @@ from samkit.stages.asked import classes_among, phrases_of
 from samkit.types import Masks, Sample
 
 AT_ONCE = 64  # squares
-LIKELIEST_PROMPTED = (
-    5  # masks of a phrase that are worth drawing: by predicted IoU, of a text prompt,
-)
-LIKELIEST_PROPOSED = 40  # and of everything mode's by CLIP, whose first look is a rough one
+# Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
+# CLIP, whose first look is a rough one.
+LIKELIEST_PROMPTED, LIKELIEST_PROPOSED = 5, 40
 
 
 @dataclass(frozen=True, repr=False)
