@@ -38,7 +38,10 @@ def mean_of(models: Sequence[Model]) -> Model:
 
 @torch.no_grad()
 def measure_norms(model: nn.Module, given: Iterable[tuple[Any, ...]]) -> None:
-    """Means and variances of batch norms, in place, as the mean over batches of what the model is given."""
+    """Means and variances of batch norms, in place, as the mean over batches of what the model is given.
+
+    As `torch.optim.swa_utils.update_bn` does for models of one input; these may have several.
+    """
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     before, was = [norm.momentum for norm in norms], model.training
     for norm in norms:
