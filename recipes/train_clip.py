@@ -12,7 +12,6 @@ each picture's embedding must tell the attributes of its caption. One in ten com
 colour is never shown (`phrases.held_out`), and no evaluation draws scenes with these seeds.
 """
 
-import time
 from collections import deque
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from samkit.training.captions import (
     pair_loss,
     right,
 )
-from samkit.training.state import load_parts, save_parts
+from samkit.training.sitting import Sitting
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
 TRAINING_SEED, VALIDATION_SEED = 7_100_000, 8_100_000
@@ -90,12 +89,14 @@ def main(
     optimizer = adamw(learned, learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.1)
     state = {"learned": learned, "optimizer": optimizer, "schedule": schedule}
-    before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)
+    sitting = Sitting(state, {"seed": seed}, out / "state.pt", steps, every=save_every)
+    before = sitting.step
     source = shapes(before + pool + steps, TRAINING_SEED + seed)
     scenes = deque((examples(source[i]) for i in range(before, before + pool)), maxlen=pool)
     unseen = list(shapes(validation, VALIDATION_SEED))
-    began, recent = time.monotonic(), []
-    for step in range(before + 1, steps + 1):
+    recent = []
+    for _ in sitting:
+        step = sitting.step
         rng = np.random.default_rng((seed, step))
         scenes.append(examples(source[pool + step - 1]))
         ease = max(0.0, 1 - step / steps / easy) if easy else 0.0
@@ -113,15 +114,14 @@ def main(
         optimizer.zero_grad()
         schedule.step()
         recent.append((pairs.item(), told.item()))
-        if step % save_every == 0 or step == steps:
+        if sitting.reports:
             first, second = np.mean(recent, axis=0)
-            text = f"step {step}: pairs {first:.4f}, attributes {second:.4f}"
             share = right(Clip(model, words, "now"), unseen, SIDE)
-            print(f"{text}, right {share:.3f}, {time.monotonic() - began:.0f} s", flush=True)
+            reached = f"pairs {first:.4f}, attributes {second:.4f}, right {share:.3f}"
+            print(f"{sitting}: {reached}", flush=True)
             model.train().requires_grad_(True)
             recent = []
             save_tiny(model, CONFIG, out)
-            save_parts(state, {"seed": seed, "step": step}, out / "state.pt")
 
 
 if __name__ == "__main__":

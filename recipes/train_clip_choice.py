@@ -10,8 +10,6 @@ and captions as it did before. The same line again goes on from where it was kil
 """
 
 import json
-import math
-import time
 from collections import deque
 from pathlib import Path
 
@@ -39,7 +37,7 @@ from samkit.training.captions import (
     pair_loss,
 )
 from samkit.training.choice import Choice, choice, choice_loss, dimmed
-from samkit.training.state import load_parts, save_parts
+from samkit.training.sitting import Sitting, set_rates, warm_cosine
 
 # Evaluations count seeds from 0; this is the seed of train_clip.py, from a scene on that it seldom reaches.
 TRAINING_SEED, OBJECTS_FROM = 7_100_000, 50_000
@@ -87,17 +85,17 @@ def main(
     learned = torch.nn.ModuleList([model, described])
     learned.extend([torch.nn.ParameterList([sharpness, worth])])
     optimizer = adamw(learned, learning_rate)
-    state = {"learned": learned, "optimizer": optimizer}
-    before = load_parts(state, {"seed": seed}, out / "state.pt").get("step", 0)
+    parts = {"learned": learned, "optimizer": optimizer}
+    sitting = Sitting(parts, {"seed": seed}, out / "state.pt", steps, every=save_every)
+    before = sitting.step
     source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)
     first = OBJECTS_FROM + before
     known = deque((examples(source[i]) for i in range(first, first + pool)), maxlen=pool)
-    began, recent = time.monotonic(), []
-    for step in range(before + 1, steps + 1):
+    recent = []
+    for done in sitting:
+        step = sitting.step
         rng = np.random.default_rng((seed, step))
-        done = step / steps
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * min(1, 20 * done) * (0.5 + 0.5 * math.cos(math.pi * done))
+        set_rates(optimizer, warm_cosine(done))
         known.append(examples(source[first + pool + step - before - 1]))
         drawn_files = [files[i] for i in rng.integers(len(files), size=at_once)]
         some = [Choice.load(file).some(batch, rng) for file in drawn_files]
@@ -125,13 +123,12 @@ def main(
         optimizer.step()
         optimizer.zero_grad()
         recent.append((pairs.item(), chosen.item()))
-        if step % save_every == 0 or step == steps:
+        if sitting.reports:
             first_loss, second = np.mean(recent, axis=0)
-            text = f"step {step}: pairs {first_loss:.3f}, choices {second:.3f}, quality {worth.item():.2f}"
-            print(f"{text}, {time.monotonic() - began:.0f} s", flush=True)
+            text = f"pairs {first_loss:.3f}, choices {second:.3f}, quality {worth.item():.2f}"
+            print(f"{sitting}: {text}", flush=True)
             recent = []
             save_tiny(model, config, out)
-            save_parts(state, {"seed": seed, "step": step}, out / "state.pt")
 
 
 def collect(

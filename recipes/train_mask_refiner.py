@@ -1,13 +1,14 @@
 """Teach a small network to draw a SAM's masks anew (mask refinement), for `stages.RedrawMasks`.
 
     python recipes/train_mask_refiner.py                                tiny's masks of made-up scenes, an hour
-    python recipes/train_mask_refiner.py --clip tiny --side 80          the same, told what is meant
+    python recipes/train_mask_refiner.py --clip tiny --prompt tiny --side 80    the same, told what is meant
     python recipes/train_mask_refiner.py --pictures 20 --steps 5        a trial
     python recipes/train_mask_refiner.py --sam vit_b --data photos/coco --side 128 --device cuda
     python recipes/train_mask_refiner.py --start tiny --clip tiny --data shapes --data photos/my_parts
     python recipes/train_mask_refiner.py --mean a.safetensors --mean b.safetensors --clip tiny    of several sittings
 
-First the SAM is asked for every object, by a loose box and by a click; its answers are kept in OUT/found.
+First the SAM is asked for every object, by a loose box and by a click, and with --prompt by its caption; its
+answers are kept in OUT/found.
 Then squares around these masks, and around objects' masks that were spoiled on purpose, are shown to the
 network, which is to draw the object. With --clip most squares of made-up scenes come with a caption: of that
 object, or of another, which is to be drawn instead, or to be told not to be there; and of masks that were all
@@ -16,8 +17,6 @@ measure on. The same line again goes on from where it was killed.
 """
 
 import json
-import math
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -25,25 +24,20 @@ import numpy as np
 import torch
 import typer
 
-from samkit import Masks, Sample, load_sam
+from samkit import Masks, Sample, load_sam, stages
 from samkit.clip import load_clip
+from samkit.clip.model import Clip
+from samkit.clip.projection import load_text_prompt
 from samkit.ops import rle
 from samkit.ops.fingerprint import same_weights
+from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
 from samkit.sam.model import Sam
 from samkit.stages import RedrawMasks
-from samkit.training.redrawing import (
-    CANDIDATES,
-    Example,
-    Pictures,
-    Shown,
-    embedded,
-    example,
-    refiner_loss,
-    shown,
-)
+from samkit.training.found import Example, Pictures, example, with_found
+from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
+from samkit.training.sitting import Sitting, set_rates, warm_cosine
 from samkit.training.soup import mean_of, measure_norms
-from samkit.training.state import load_parts, save_parts
 from samkit.types import Frame
 
 KEPT_BACK = 20  # one picture in so many
@@ -56,6 +50,8 @@ def main(
     start: str | None = None,
     mean: Annotated[list[str] | None, typer.Option()] = None,
     clip: str | None = None,
+    prompt: str | None = None,
+    prompted: float = 1.0,
     told: float = 0.7,
     choices: int = 5,
     pictures: int = 2500,
@@ -77,10 +73,13 @@ def main(
     or a file. mean: nothing is learned, but the mean of these refiners' weights taken, which can be better
     than each where one went on from another; batch norms are measured anew. clip: the pair whose
     embeddings of captions are told, to this share of squares of made-up scenes (told); choices: of how
-    many captions a step, each of them 8 of the batch's squares. pictures: how many are asked about once,
+    many captions a step, each of them 8 of the batch's squares. prompt: a text prompt, tiny or a file, that
+    is asked for the captions as well, in this share of the pictures (prompted). pictures: how many are asked about once,
     and objects of each at most; zoom: most by which a picture is enlarged for it. side: of the squares
     that a new refiner sees, in pixels.
     """
+    if prompt and not clip:
+        raise typer.BadParameter("--prompt asks for captions: give the --clip that it reads")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model = load_sam(sam, device)
@@ -97,10 +96,11 @@ def main(
                 f"{one.name} knows phrases of {known}, so --clip is to be that; got {clip}"
             )
     refiner = mean_of(given) if given else refiner
+    ask = by_phrase(model, reader, prompt) if reader and prompt else None
     asked = {"sam": model.name, "data": specs, "counts": [pictures, objects, zoom, seed]}
-    asked |= {"captions": bool(reader)}
+    asked |= {"captions": bool(reader), "prompt": prompt, "prompted": prompted}
     draw = Pictures(specs, model.config.image_size, objects, zoom, seed, captions=bool(reader))
-    examples = collect(model, draw, pictures, seed, out / "found", asked)
+    examples = collect(model, draw, ask, prompted, pictures, seed, out / "found", asked)
     kept = [one for i, one in enumerate(examples) if i % KEPT_BACK == 0 and len(one.found)]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.objects]
     said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
@@ -120,17 +120,18 @@ def main(
         return
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(refiner.parameters(), learning_rate, weight_decay=0.02)
-    parts = {"refiner": refiner, "optimizer": optimizer}
-    left = load_parts(parts, {"asked": asked}, out / "state.pt")
-    step, seconds = left.get("step", 0), left.get("seconds", 0.0)
-    minutes = 60 if minutes is None and steps is None else minutes
-    recent, since = [], time.monotonic()
-    while (done := step / steps if steps else seconds / 60 / (minutes or 1)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                learning_rate * min(1, 30 * done + 0.01) * (0.5 + 0.5 * math.cos(math.pi * done))
-            )
-        some, words = squares(step)
+    sitting = Sitting(
+        {"refiner": refiner, "optimizer": optimizer},
+        {"asked": asked},
+        out / "state.pt",
+        steps,
+        60 if minutes is None else minutes,
+        save_every,
+    )
+    recent = []
+    for done in sitting:
+        set_rates(optimizer, warm_cosine(done))
+        some, words = squares(sitting.step)
         logits, guessed = refiner(some.pictures, some.masks, words)
         loss = refiner_loss(logits, guessed, some)
         optimizer.zero_grad()
@@ -138,20 +139,26 @@ def main(
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
         optimizer.step()
         recent.append(loss.item())
-        step, seconds, since = step + 1, seconds + time.monotonic() - since, time.monotonic()
-        if step % save_every == 0 or step == steps:
-            reached = f"step {step}, {seconds / 60:.1f} min: loss {np.mean(recent):.3f}"
-            print(f"{reached}; {measured(refiner, kept)}", flush=True)
+        if sitting.reports:
+            print(f"{sitting}: loss {np.mean(recent):.3f}; {measured(refiner, kept)}", flush=True)
             recent = []
-            save_parts(parts, {"asked": asked, "step": step, "seconds": seconds}, out / "state.pt")
-    save_parts(parts, {"asked": asked, "step": step, "seconds": seconds}, out / "state.pt")
     save_mask_refiner(refiner, out / "mask_refiner.safetensors")
 
 
 def collect(
-    sam: Sam, draw: Pictures, pictures: int, seed: int, folder: Path, asked: dict
+    sam: Sam,
+    draw: Pictures,
+    ask: Stage | None,
+    prompted: float,
+    pictures: int,
+    seed: int,
+    folder: Path,
+    asked: dict,
 ) -> list[Example]:
-    """Pictures with what the SAM found in them, asked where they are not in the folder yet."""
+    """Pictures with what the SAM found in them, asked where they are not in the folder yet.
+
+    ask: what finds masks for captions too, in this share of the pictures (prompted).
+    """
     folder.mkdir(exist_ok=True)
     about, examples = folder / "made.json", []
     if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != asked:
@@ -161,11 +168,24 @@ def collect(
         path, rng = folder / f"{number:06d}.npz", np.random.default_rng((seed, number))
         if not path.is_file():
             image, masks, captions = draw(rng)
-            example(sam, image, masks, rng, captions).save(path)
+            one = example(sam, image, masks, rng, captions)
+            if ask and one.captions and rng.random() < prompted:
+                [answered] = ask([Sample(number, image, phrases=one.captions)])
+                one = with_found(one, answered.masks)
+            one.save(path)
         examples.append(Example.load(path))
         if (number + 1) % 100 == 0:
             print(f"{sam.name} was asked about {number + 1} of {pictures} pictures", flush=True)
     return examples
+
+
+def by_phrase(sam: Sam, clip: Clip, prompt: str) -> Stage:
+    """The likeliest masks that a text prompt finds for each phrase, in the picture and in crops of it."""
+    words = load_text_prompt(prompt)
+    reader = stages.text_sam(sam, words)
+    look = stages.SegmentCrops(reader, crop_n_layers=1, several=True)
+    find = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look
+    return find | stages.NonMaxSuppression() | stages.Top(CANDIDATES, per="class")
 
 
 def measured(refiner: MaskRefiner, kept: list[Example]) -> str:

@@ -1,9 +1,7 @@
 """Teaching a `MaskRefiner`: what a SAM found, or what it might have found, and the object it is to become."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,23 +10,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
 from samkit.clip.model import Clip
-from samkit.data.shapes import render_scene
-from samkit.data.shapes.dataset import annotate
 from samkit.ops import rle
-from samkit.ops.masks import mask_boxes
 from samkit.ops.square_crops import in_square, mask_square, square_crop
-from samkit.sam.family import SamModel
-from samkit.training.augment import Augmentation, Bools, Pixels
-from samkit.training.captioned import view
+from samkit.training.augment import Bools
 from samkit.training.choice import choice_loss
-from samkit.training.data import Feed, make_example
+from samkit.training.found import BOX_NOISE, LEAST_PIXELS, Example, outer_box
 from samkit.training.losses import dice_loss
-from samkit.training.sources import TRAINING_SEED, mixture, parse
-from samkit.types import Prompts, Sample
 
-BOX_NOISE = 0.08  # of the box's side, one standard deviation
-LEAST_OVERLAP = 0.08  # IoU below which nobody can tell which object a mask means
-LEAST_PIXELS = 12
 FOUND_SHARE = 0.65  # of what is shown; the rest are objects' masks, spoiled
 CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
 # Of phrases told: in so many the mask means another object than the phrase, and of these in so many the
@@ -40,37 +28,6 @@ CANDIDATES, MEANT = 8, 3
 CHOICE_WEIGHT = 0.4
 
 _Square = tuple[NDArray[np.uint8], str, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A picture (H, W, 3) uint8, its objects, the masks a SAM found of them, and which object each means.
-
-    captions: of the objects, each fitting that one alone; empty where the data have none.
-    """
-
-    image: Pixels
-    objects: list[rle.RLE]
-    found: list[rle.RLE]
-    means: NDArray[np.int64]
-    captions: tuple[str, ...] = ()
-
-    def save(self, path: Path) -> None:
-        """Writes an .npz file, whole or not at all."""
-        parts = {"objects": self.objects, "found": self.found, "captions": self.captions}
-        masks = json.dumps(parts)
-        temporary = path.with_name(f"{path.name}.tmp")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, image=self.image, means=self.means, masks=masks)
-        temporary.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> "Example":
-        """What `save` wrote."""
-        with np.load(path) as parts:
-            masks = json.loads(str(parts["masks"]))
-            found, captions = masks["found"], tuple(masks["captions"])
-            return cls(parts["image"], masks["objects"], found, parts["means"], captions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,75 +56,6 @@ class Shown:
             targets=self.targets.to(device),
             shares=self.shares.to(device),
         )
-
-
-@dataclass
-class Pictures:
-    """Pictures to ask a SAM about, of `specs` as `mixture` has them; made-up scenes come with captions if asked.
-
-    side: of the squares. objects: of a picture at most. zoom: most by which one is enlarged.
-    """
-
-    specs: Sequence[str]
-    side: int
-    objects: int
-    zoom: float
-    seed: int
-    captions: bool
-
-    def __post_init__(self) -> None:
-        self.sources = [mixture([spec], self.side, self.seed) for spec in self.specs]
-        shares = np.array([parse(spec)[1] for spec in self.specs])
-        self.shares = shares / shares.sum()
-        how = Augmentation(zoom=(1.0, self.zoom), paste=0.0)
-        self.feed = Feed(self.side, masks=self.objects, large_first=(0, 0), augmentation=how)
-
-    def __call__(self, rng: np.random.Generator) -> tuple[Pixels, Bools, tuple[str, ...]]:
-        """A picture (S, S, 3), masks of some of its objects (N, S, S), and their captions, or none."""
-        which = int(rng.choice(len(self.shares), p=self.shares))
-        if self.captions and parse(self.specs[which])[0] == "shapes":
-            scene = render_scene(TRAINING_SEED + self.seed, int(rng.integers(2**31)), self.side)
-            image, masks, captions = view(Sample(0, scene.image, annotate(scene)), self.zoom, rng)
-            rows = rng.permutation(len(masks))[: self.objects]
-            return image, masks[rows], tuple(captions[row] for row in rows)
-        image, masks, _ = make_example(self.sources[which], self.feed, 0, rng)
-        return image, np.unique(masks, axis=0), ()
-
-
-def example(
-    sam: SamModel,
-    image: Pixels,
-    objects: Bools,
-    rng: np.random.Generator,
-    captions: tuple[str, ...] = (),
-) -> Example:
-    """Each object (N, H, W) asked by a loose box and by a click somewhere in it, three masks an answer.
-
-    A mask means the object that it overlaps most; those that overlap none well enough are left out.
-    """
-    visible = np.flatnonzero(objects.any(axis=(1, 2)))
-    objects, captions = objects[visible], tuple(captions[row] for row in visible if captions)
-    targets = rle.encode(objects)
-    if not targets:
-        return Example(image, [], [], np.zeros(0, dtype=np.int64))
-    boxes, clicks = [], []
-    for one in objects:
-        x0, y0, x1, y1 = outer_box(one)
-        sides = np.array([x1 - x0, y1 - y0] * 2)
-        boxes.append(np.array([x0, y0, x1, y1]) + rng.normal(0, BOX_NOISE, 4) * sides)
-        rows, columns = np.nonzero(one)
-        at = rng.integers(len(rows))
-        clicks.append([columns[at] + 0.5, rows[at] + 0.5])
-    height, width = image.shape[:2]
-    corners = np.clip(np.array(boxes), 0, [width, height] * 2).reshape(-1, 2, 2)
-    corners = np.sort(corners, axis=1).reshape(-1, 4)  # noise may turn a box of one pixel around
-    asked = Prompts.concat([Prompts.from_boxes(corners), Prompts.from_points(clicks)])
-    [answers] = sam.decode(sam.encode([image]), [asked], multimask_output=True)
-    found = answers.rle()
-    table = rle.iou(found, targets)
-    some = np.flatnonzero((table.max(axis=1) >= LEAST_OVERLAP) & (rle.areas(found) >= LEAST_PIXELS))
-    means = table[some].argmax(axis=1)
-    return Example(image, targets, [found[row] for row in some], means, captions)
 
 
 def spoiled(target: Bools, others: Bools, rng: np.random.Generator) -> Bools:
@@ -340,9 +228,3 @@ def whole_iou(logits: torch.Tensor, targets: torch.Tensor, shares: torch.Tensor)
     whole = inside.sum(dim=(1, 2)) / shares.clamp(min=HARDLY)
     ious = both / (drawn.sum(dim=(1, 2)) + whole - both).clamp(min=1)
     return ious * (shares >= HARDLY)
-
-
-def outer_box(mask: Bools) -> tuple[int, int, int, int]:
-    """xyxy of a mask (H, W) that is not empty, its end behind the last pixel."""
-    x0, y0, x1, y1 = (int(place) for place in mask_boxes(mask[None])[0])
-    return x0, y0, x1 + 1, y1 + 1

@@ -274,8 +274,11 @@ def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
     main = recipe("train_text_prompt").main
     small = {"pool": 1, "images": 1, "prompts": 2, "device": "cpu", "out": tmp_path, "paired": 2}
     small["rank"] = 0  # all of the encoder's change is kept
-    main(steps=1, learning_rate=1e-9, start="tiny", **small)
+    main(steps=1, learning_rate=1.0, blend=0.0, start="tiny", **small)
     before, after = load_text_prompt(), load_text_prompt(tmp_path / "text_prompt.safetensors")
+    main(steps=1, learning_rate=1.0, start="tiny", **small)  # the same state without a blend
+    learned = load_text_prompt(tmp_path / "text_prompt.safetensors")
+    assert (learned.lin2.weight - before.lin2.weight).abs().max() > 1e-3
     torch.testing.assert_close(after.lin2.weight, before.lin2.weight, atol=1e-4, rtol=0)
     for a, b in ((after.decoder, before.decoder), (after.encoder, before.encoder)):
         assert a and b

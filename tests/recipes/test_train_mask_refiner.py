@@ -8,9 +8,10 @@ import pytest
 import torch
 import typer
 
-from samkit import load_sam
+from samkit import Masks, load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
+from samkit.training.found import Example
 from samkit.training.redrawing import Shown
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_mask_refiner.py"
@@ -54,16 +55,25 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
 
 def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
     clip = load_clip("tiny")
-    module, captions = recipe(), []
+    module, captions, more = recipe(), [], []
 
     def counted(*args: object) -> Shown:
         some = shown(*args)
         captions.append(some.captions)
         return some
 
+    def grown(one: Example, masks: Masks) -> Example:
+        after = with_found(one, masks)
+        more.append(len(after.found) - len(one.found))
+        return after
+
     shown, module.shown = module.shown, counted
-    module.main(steps=2, clip="tiny", out=tmp_path / "told", **{**SMALL, "batch": 20})
+    with_found, module.with_found = module.with_found, grown
+    module.main(
+        steps=2, clip="tiny", prompt="tiny", out=tmp_path / "told", **{**SMALL, "batch": 20}
+    )
     assert captions == [2, 2], "of a batch of 20, two captions with 8 masks each"
+    assert len(more) == 3 and sum(more) > 3, "what the text prompt found in three pictures"
     told = load_mask_refiner(tmp_path / "told/mask_refiner.safetensors")
     assert told.text_width == clip.width and told.reads(clip.name)
     assert any(part.change.weight.any() for part in told.told_down), "it has learned of captions"
@@ -71,6 +81,8 @@ def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
         save_mask_refiner(MaskRefiner(32), tmp_path / "none.safetensors")
         with pytest.raises(typer.BadParameter, match="--clip is to be that"):
             recipe().main(steps=1, start=start, clip=pair, out=tmp_path / "on", **SMALL)
+    with pytest.raises(typer.BadParameter, match="give the --clip that it reads"):
+        recipe().main(steps=1, prompt="tiny", out=tmp_path / "on", **SMALL)
     assert not (tmp_path / "on/found").exists(), "said before the SAM is asked"
 
 

@@ -1,7 +1,5 @@
 """What a mask refiner learns from."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,20 +7,16 @@ import torch
 from samkit import load_sam
 from samkit.clip import load_clip
 from samkit.data import shapes
-from samkit.data.shapes.phrases import held_out
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
+from samkit.training.found import Example, example, outer_box
 from samkit.training.losses import true_iou
 from samkit.training.redrawing import (
     CANDIDATES,
     CHOICE_WEIGHT,
     MEANT,
-    Example,
-    Pictures,
     Shown,
     embedded,
-    example,
-    outer_box,
     refiner_loss,
     shown,
     spoiled,
@@ -37,23 +31,6 @@ def examples() -> list[Example]:
         example(sam, scene.image, scene.annotations.binary(), np.random.default_rng(i))
         for i, scene in enumerate(shapes(3, seed=7_900_000))
     ]
-
-
-def test_what_was_found_means_the_object_it_overlaps_most(
-    examples: list[Example], tmp_path: Path
-) -> None:
-    for one in examples:
-        assert len(one.found) > len(one.objects), "a box and a click, three masks each"
-        table = rle.iou(one.found, one.objects)
-        np.testing.assert_array_equal(table.argmax(axis=1), one.means)
-        assert (table.max(axis=1) >= 0.08).all()
-    assert np.mean([np.mean(rle.iou(e.found, e.objects).max(axis=1)) for e in examples]) > 0.3
-    examples[0].save(tmp_path / "one.npz")
-    again = Example.load(tmp_path / "one.npz")
-    assert again.objects == examples[0].objects and again.found == examples[0].found
-    assert again.captions == examples[0].captions == ()
-    np.testing.assert_array_equal(again.image, examples[0].image)
-    np.testing.assert_array_equal(again.means, examples[0].means)
 
 
 def test_a_picture_without_objects_teaches_nothing() -> None:
@@ -138,19 +115,6 @@ def test_a_phrase_is_what_clip_makes_of_it_and_none_is_zeros() -> None:
     rows = embedded(clip, ["a red disc", "", "a red disc", "a blue fence"])
     torch.testing.assert_close(rows[[0, 3]], clip.texts(["a red disc", "a blue fence"]))
     assert torch.equal(rows[0], rows[2]) and not rows[1].any()
-
-
-def test_captions_come_with_made_up_scenes_that_are_asked_for_them() -> None:
-    draw = Pictures(["shapes"], 128, objects=3, zoom=2.0, seed=5, captions=True)
-    rng = np.random.default_rng(1)
-    pictures = [draw(rng) for _ in range(6)]
-    assert all(len(m) == len(c) <= 3 and i.shape == (128, 128, 3) for i, m, c in pictures)
-    said = [caption for *_, captions in pictures for caption in captions]
-    assert len(said) > 6 and not any(held_out(caption) for caption in said)
-    one = example(load_sam("tiny"), *pictures[0][:2], rng, pictures[0][2])
-    assert len(one.captions) == len(one.objects)
-    silent = Pictures(["shapes"], 128, objects=3, zoom=2.0, seed=5, captions=False)
-    assert silent(rng)[2] == ()
 
 
 def test_captions_are_chosen_for_among_masks_of_their_picture() -> None:

@@ -1,0 +1,73 @@
+"""A training's budget, and where a killed one goes on."""
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from samkit.training.sitting import Sitting, set_rates, warm_cosine
+
+
+def sitting(folder: Path, weight: torch.nn.Linear, **settings: float) -> Sitting:
+    return Sitting({"model": weight}, {"seed": 0}, folder / "state.pt", **settings)
+
+
+def test_steps_are_made_once_however_often_it_is_killed(tmp_path: Path) -> None:
+    whole = sitting(tmp_path, torch.nn.Linear(1, 1), steps=4, every=3)
+    assert [(done, whole.step, whole.reports) for done in whole] == [
+        (0.0, 1, False),
+        (0.25, 2, False),
+        (0.5, 3, True),
+        (0.75, 4, True),
+    ]
+    assert list(whole) == [], "and no more"
+    made, broken = [], tmp_path / "broken"
+    broken.mkdir()
+    for kill_at in (4, 5, None):
+        weight = torch.nn.Linear(1, 1, bias=False)
+        one = sitting(broken, weight, steps=6, every=2)
+        if one.step:
+            assert weight.weight.item() == one.step, "what was kept is that step's"
+        for _ in one:
+            if one.step == kill_at:
+                break
+            torch.nn.init.constant_(weight.weight, one.step)
+            made.append(one.step)
+    assert made == [1, 2, 3, 3, 4, 5, 6]
+    with pytest.raises(ValueError, match="was begun with seed 0, not 1"):
+        Sitting({"model": weight}, {"seed": 1}, broken / "state.pt", steps=6)
+
+
+def test_minutes_are_of_steps_over_all_calls(tmp_path: Path) -> None:
+    model = torch.nn.Linear(1, 1)
+    first = sitting(tmp_path, model, minutes=0.05 / 60, every=1)
+    for _ in first:
+        time.sleep(0.03)
+        if first.step == 2:
+            break
+    second = sitting(tmp_path, model, minutes=0.05 / 60)
+    assert second.step == 1 and 0.03 <= second.seconds < 0.05
+    for _ in second:
+        time.sleep(0.03)
+    assert second.step == 2 and second.seconds >= 0.05
+    assert str(second) == "step 2, 0.0 min"
+
+
+def test_without_a_budget_it_says_what_to_give(tmp_path: Path) -> None:
+    for nothing in ({}, {"minutes": 0}, {"steps": 0}):
+        with pytest.raises(ValueError, match="give a training its budget"):
+            sitting(tmp_path, torch.nn.Linear(1, 1), **nothing)
+
+
+def test_the_rate_rises_and_falls_to_nothing() -> None:
+    factors = [warm_cosine(done / 100, warm=0.1) for done in range(101)]
+    assert factors[0] == pytest.approx(0.01) and factors[-1] == pytest.approx(0)
+    top = factors.index(max(factors))
+    assert 9 <= top <= 10 and max(factors) > 0.97
+    assert factors == sorted(factors[: top + 1]) + sorted(factors[top + 1 :], reverse=True)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([{"params": [weight], "lr": 4.0}], 1.0)
+    for factor in (0.5, 0.25):
+        set_rates(optimizer, factor)
+        assert optimizer.param_groups[0]["lr"] == 4 * factor
