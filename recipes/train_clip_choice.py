@@ -24,7 +24,9 @@ from samkit.clip.load import save_tiny, tiny_files
 from samkit.clip.projection import load_text_prompt
 from samkit.data import shapes
 from samkit.data.shapes.phrases import unique
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages.rank_by_text import FOR_TINY
+from samkit.stages.redraw_masks import redraw_by_phrase
 from samkit.training.captions import (
     Described,
     adamw,
@@ -50,6 +52,8 @@ def main(
     start: str = "tiny",
     sam: str = "tiny",
     prompt: str = "tiny",
+    redraw: str | None = None,
+    texts: bool = True,
     scenes: int = 800,
     prompted: int = 175,
     masks: int = 100,
@@ -67,7 +71,9 @@ def main(
 
     start: tiny, or a folder of train_clip.py. sam: whose masks. scenes: in which everything mode finds
     them, and prompted: in which the text prompt does, in crops; a second or three for each. prompt: that
-    text prompt, which must be the pair's. masks: kept of a scene (1.6 MB for 100). at_once, batch:
+    text prompt, which must be the pair's. redraw: tiny, or a file of train_mask_refiner.py, which draws all
+    these masks anew before they are shown, as text_to_mask.py --redraw does. texts: the text tower is
+    taught too; without, texts stay what they were for all that reads them. masks: kept of a scene (1.6 MB for 100). at_once, batch:
     scenes of a step, and masks of each. objects: true ones of a step, from as many scenes as pool says,
     of which one is new.
     """
@@ -76,9 +82,11 @@ def main(
     clip = load_clip(start, device="cpu")
     folder = None if start == "tiny" else Path(start)
     config = json.loads(tiny_files(folder)[0].read_text(encoding="utf-8"))
-    files = collect(clip, out / "choices", sam, prompt, scenes, prompted, masks)
+    files = collect(clip, out / "choices", sam, prompt, redraw, scenes, prompted, masks)
     model, words = clip.model.train().requires_grad_(True), clip.tokenizer
     model.to(memory_format=torch.channels_last)
+    if not texts:
+        model.requires_grad_(False).visual.requires_grad_(True)
     described = Described(clip.width)
     sharpness = torch.nn.Parameter(torch.tensor(3.0))
     worth = torch.nn.Parameter(torch.tensor(FOR_TINY["quality"]))
@@ -132,23 +140,39 @@ def main(
 
 
 def collect(
-    clip: Clip, folder: Path, name: str, prompt: str, scenes: int, prompted: int, masks: int
+    clip: Clip,
+    folder: Path,
+    name: str,
+    prompt: str,
+    redraw: str | None,
+    scenes: int,
+    prompted: int,
+    masks: int,
 ) -> list[Path]:
     """Files of what phrases choose from, made where they are not there yet."""
     sam = load_sam(name, device="cpu")
-    made = {"sam": sam.name, "prompt": prompt, "counts": [scenes, prompted, masks]}
+    made = {
+        "sam": sam.name,
+        "prompt": prompt,
+        "redraw": redraw,
+        "counts": [scenes, prompted, masks],
+    }
     about = folder / "made.json"
     if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != made:
         raise typer.BadParameter(
             f"{folder} holds masks of {before}, not {made}; give another --out"
         )
     about.write_text(json.dumps(made), encoding="utf-8")
+    refiner = load_mask_refiner(redraw) if redraw else None
     find = everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
+    if refiner:
+        find = everything = everything | stages.RedrawMasks(refiner, passes=2)
     if prompted:
         words = load_text_prompt(prompt)
         reader, ask = stages.text_sam(sam, words), stages.TextPrompt(clip, projection=words)
         look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
-        find = stages.Embed(reader) | ask | look | stages.GuidedFilter(radius=0.25)
+        find = stages.Embed(reader) | ask | look
+        find |= redraw_by_phrase(refiner, clip) if refiner else stages.GuidedFilter(radius=0.25)
     files = []
     for number, sample in enumerate(shapes(scenes + prompted, TRAINING_SEED)):
         path = folder / f"{number:06d}.npz"

@@ -1,7 +1,6 @@
 """CLIP models by name, from files, or the small pair that samkit ships."""
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint
 from samkit.ops.huggingface import from_hub
 from samkit.ops.optional import require
+from samkit.ops.shipped import WEIGHTS
 
 DTYPES = {
     "float32": torch.float32,
@@ -65,7 +65,7 @@ def load_clip(
 
 def tiny_files(folder: Path | None = None) -> tuple[Path, Path]:
     """Where a small pair's configuration and weights are; None is the shipped one's folder."""
-    folder = folder or Path(str(resources.files("samkit") / "weights"))
+    folder = folder or WEIGHTS
     return folder / TINY[0], folder / TINY[1]
 
 

@@ -1,6 +1,5 @@
 """What turns a CLIP embedding into prompt tokens of a SAM: the part that the paper leaves open."""
 
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from samkit.ops.fingerprint import fingerprint
+from samkit.ops.shipped import shipped_or_given
 
 Tensors = dict[str, torch.Tensor]
 DECODER, ENCODER = "mask_decoder.", "image_encoder."
@@ -95,13 +95,9 @@ def load_text_prompt(name_or_path: str | Path = "tiny") -> TextProjection:
 
     Raises FileNotFoundError for no file, ValueError for a file that is none of these.
     """
-    path = Path(name_or_path)
-    if name_or_path == "tiny":
-        path = Path(str(resources.files("samkit") / "weights" / "tiny_text_prompt.safetensors"))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no text prompt at {path}; give tiny, or a file that recipes/train_text_prompt.py wrote"
-        )
+    path = shipped_or_given(
+        name_or_path, "tiny_text_prompt.safetensors", "text prompt", "recipes/train_text_prompt.py"
+    )
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}

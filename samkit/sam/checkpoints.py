@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint
 from samkit.ops.memory import keep_some_freed_memory
+from samkit.ops.shipped import WEIGHTS
 from samkit.sam.config import CONFIGS, read_config
 from samkit.sam.download import fetch
 from samkit.sam.hub import official_names
@@ -179,7 +179,7 @@ def cast(sam: Sam, encoder: torch.dtype, rest: torch.dtype | None = None) -> Sam
 
 def _locate(name_or_path: str | Path) -> Path:
     if name_or_path == "tiny":
-        return Path(str(resources.files("samkit") / "weights" / "tiny.safetensors"))
+        return WEIGHTS / "tiny.safetensors"
     if name_or_path in OFFICIAL:
         return fetch(OFFICIAL[str(name_or_path)])
     path = Path(name_or_path)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from importlib import resources
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch import nn
 
 from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint, same_weights
+from samkit.ops.shipped import shipped_or_given
 
 MEAN, STD = 0.45, 0.27  # of a photograph's values from 0 to 1
 TOLD_WIDTH = 128  # numbers into which a text is turned
@@ -159,13 +159,12 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
 
     Raises FileNotFoundError for no file, ValueError for a file that is none of these.
     """
-    path = Path(name_or_path)
-    if name_or_path == "tiny":
-        path = Path(str(resources.files("samkit") / "weights" / "tiny_mask_refiner.safetensors"))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no mask refiner at {path}; give tiny, or a file that recipes/train_mask_refiner.py wrote"
-        )
+    path = shipped_or_given(
+        name_or_path,
+        "tiny_mask_refiner.safetensors",
+        "mask refiner",
+        "recipes/train_mask_refiner.py",
+    )
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["mask_refiner"])

@@ -219,6 +219,14 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert whole.read_bytes() == broken.read_bytes()
     found = load_clip(str(tmp_path / "whole"), device="cpu")
     assert found.name != load_clip("tiny", device="cpu").name
+    before, what = load_clip("tiny", device="cpu"), {**small, "redraw": "tiny", "texts": False}
+    main(steps=1, out=tmp_path / "drawn", **what)
+    after = load_clip(str(tmp_path / "drawn"), device="cpu")
+    assert torch.equal(after.texts(["a red disc"]), before.texts(["a red disc"]))
+    crop = np.zeros((1, 64, 64, 3), np.uint8)
+    assert not torch.equal(after.images(crop), before.images(crop))
+    plain, drawn = (sorted((tmp_path / n / "choices").glob("*.npz"))[0] for n in ("whole", "drawn"))
+    assert not np.array_equal(np.load(plain)["predicted_iou"], np.load(drawn)["predicted_iou"])
     small["prompted"] = 0  # a pair without a text prompt of its own
     main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **small)
     assert len(list((tmp_path / "on/choices").glob("*.npz"))) == 1
