@@ -60,7 +60,9 @@ def answers(device: str) -> Stage:
     ask = TextPrompt(clip) | SegmentCrops(sam, crop_n_layers=2, several=True) | NonMaxSuppression()
     ask = Embed(sam) | ask
     both = Together([ask, Mirrored(ask)]) | NonMaxSuppression()
-    drawn = Top(LIKELIEST_PROMPTED, per="class") | redraw_by_phrase(refiner, clip, mirrored=True)
+    drawn = Top(LIKELIEST_PROMPTED, per="class") | redraw_by_phrase(
+        refiner, clip, True, prompted=True
+    )
     choose = RankByText(clip, each="own", mirrored=True, **FOR_TINY) | Top(1, per="class")
     return both | drawn | choose
 

@@ -127,7 +127,9 @@ def main(
             shown["crops"] = (Crop(context, bool(masked), masked_attention),)
         shown |= {} if quality is None else {"quality": quality}
         shown |= {"mirrored": mirrored}
-        redrawn = redraw_by_phrase(refiner, looker, mirrored) if refiner else Pipeline()
+        redrawn: Stage = Pipeline()
+        if refiner:
+            redrawn = redraw_by_phrase(refiner, looker, mirrored, prompted=route == "prompt")
         if route == "prompt":
             words = load_text_prompt(prompt)
             model = stages.text_sam(model, words)

@@ -179,9 +179,10 @@ class Answers:
         assert self.clip is not None, "else there were no such routes"
         shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
-            rank = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
-            drawn = rank | Top(LIKELIEST_PROPOSED) | self._drawn(shown) if self.weak else rank
-            return drawn, sample
+            rank: Stage = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
+            if self.weak:
+                rank |= Top(LIKELIEST_PROPOSED) | self._drawn(shown, prompted=False)
+            return rank, sample
         words = self.text_prompt
         ask = TextPrompt(self.clip, projection=words, with_points=bool(question.points))
         if question.points:
@@ -190,16 +191,18 @@ class Answers:
         look: Stage = Segment(self._reader)
         if self.weak:  # it sees small things in crops alone, and roughly
             crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            look = crops | NonMaxSuppression() | Top(LIKELIEST_PROMPTED) | self._drawn(shown)
+            likeliest = crops | NonMaxSuppression() | Top(LIKELIEST_PROMPTED)
+            look = likeliest | self._drawn(shown, prompted=True)
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
         return again | ask | look, sample
 
-    def _drawn(self, shown: Mapping[str, Any]) -> Stage:
+    def _drawn(self, shown: Mapping[str, Any], prompted: bool) -> Stage:
         """Masks drawn anew; CLIP ranks them, and of those that became one the best stays."""
         assert self.clip is not None, "asked for by phrases alone"
         rank = RankByText(self.clip, each="own", **shown)
-        return redraw_by_phrase(self._refiner, self.clip) | rank | NonMaxSuppression()
+        redraw = redraw_by_phrase(self._refiner, self.clip, prompted=prompted)
+        return redraw | rank | NonMaxSuppression()
 
 
 def clicked(question: Question) -> Prompts:

@@ -19,7 +19,8 @@ from samkit.types import Masks, Sample
 AT_ONCE = 64  # squares
 # Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
 # CLIP, whose first look is a rough one.
-LIKELIEST_PROMPTED, LIKELIEST_PROPOSED = 5, 40
+LIKELIEST_PROMPTED, LIKELIEST_PROPOSED = 10, 40
+MOSTLY_GUESSED = 0.8  # of a text prompt's masks: what it says of them itself is worth the rest
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,11 +39,12 @@ class RedrawMasks(Stage):
     passes: how often; the second begins with what the first drew.
     mirrored: each square is drawn a second time as in a mirror, and the mean of both is taken: a little
     better, in twice the time.
-    rescore: the refiner's guess of the IoU becomes the predicted IoU, and the score where that was one.
+    rescore: share of the refiner's guess in the predicted IoU, and in the score where that was one; the
+    rest is what it was, which knows what the SAM had to say. 1 or True takes the guess alone.
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
     Number, order and classes stay. A mask of which nothing would be left stays as it was, with the guess
-    made of that nothing. Raises ValueError for a context below 1, passes below 1, a CLIP whose phrases the
+    made of that nothing. Raises ValueError for a context below 1, passes below 1, a share outside 0 to 1, a CLIP whose phrases the
     refiner was not taught, and classes that are no phrases.
 
     >>> from samkit.sam.mask_refiner import load_mask_refiner
@@ -55,7 +57,7 @@ class RedrawMasks(Stage):
     context: float = 1.7
     passes: int = 1
     mirrored: bool = False
-    rescore: bool = False
+    rescore: float = 0.0
 
     writes = ("masks",)
 
@@ -64,6 +66,8 @@ class RedrawMasks(Stage):
             raise ValueError(f"context widens the mask's box, so it is 1 or more: {self.context}")
         if self.passes < 1:
             raise ValueError(f"passes is how often a mask is drawn, 1 or more: {self.passes}")
+        if not 0 <= self.rescore <= 1:
+            raise ValueError(f"rescore is the guess's share, from 0 to 1: {self.rescore}")
         if self.clip and not self.refiner.reads(self.clip.name):
             taught = self.refiner.clip_name or "no CLIP"
             raise ValueError(
@@ -87,6 +91,7 @@ class RedrawMasks(Stage):
         if not self.rescore:
             return masks
         was_score = np.array_equal(masks.scores, masks.predicted_iou)
+        iou = self.rescore * iou + (1 - self.rescore) * masks.predicted_iou
         rescored = masks.replace(predicted_iou=iou)
         return rescored.replace(scores=iou) if was_score else rescored
 
@@ -141,8 +146,14 @@ class RedrawMasks(Stage):
         return both[:, :3], both[:, 3]
 
 
-def redraw_by_phrase(refiner: MaskRefiner, clip: Clip, mirrored: bool = False) -> RedrawMasks:
-    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice."""
+def redraw_by_phrase(
+    refiner: MaskRefiner, clip: Clip, mirrored: bool = False, prompted: bool = False
+) -> RedrawMasks:
+    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice.
+
+    prompted: the masks are a text prompt's, whose own predicted IoU counts too.
+    """
     if refiner.reads(clip.name):
-        return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=True)
+        share = MOSTLY_GUESSED if prompted else 1.0
+        return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=share)
     return RedrawMasks(refiner, passes=2, mirrored=mirrored)

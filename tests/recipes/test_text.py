@@ -56,15 +56,13 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         few |= {"grabcut": True, "out": tmp_path / "cut"}
         recipe("text_to_mask").main(route=route, limit=1, **few)
         cut = json.loads((tmp_path / "cut/summary.json").read_text())
-        assert "Top(5, per='class') | GrabCutMasks() | RankByText(" in cut["run"]["pipeline"]
+        assert "Top(10, per='class') | GrabCutMasks() | RankByText(" in cut["run"]["pipeline"]
         assert cut["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not cut["errors"]
         few |= {"grabcut": False, "redraw": "tiny", "out": tmp_path / "drawn"}
         recipe("text_to_mask").main(route=route, limit=1, **few)
         drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
-        assert "Top(5, per='class') | RedrawMasks(" in drawn["run"]["pipeline"]
-        assert "rescore=True" in drawn["run"]["pipeline"], (
-            "told the phrases, it knows what is there"
-        )
+        assert "Top(10, per='class') | RedrawMasks(" in drawn["run"]["pipeline"]
+        assert "rescore=0.8" in drawn["run"]["pipeline"], "told the phrases, it knows what is there"
         assert drawn["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not drawn["errors"]
         few |= {"mirrored": True, "out": tmp_path / "twice"}
         recipe("text_to_mask").main(route=route, limit=1, **few)

@@ -48,6 +48,13 @@ def test_the_shipped_one_draws_made_up_objects_better_than_tiny_does() -> None:
     guessed = np.concatenate([sample.masks.predicted_iou for sample in rescored])
     was = np.concatenate([sample.masks.predicted_iou for sample in found])
     assert np.corrcoef(guessed, after)[0, 1] > max(0.3, np.corrcoef(was, before)[0, 1])
+    [partly] = RedrawMasks(refiner, rescore=0.25)(found[:1])
+    mixed = partly.masks.predicted_iou
+    between = 0.25 * rescored[0].masks.predicted_iou + 0.75 * found[0].masks.predicted_iou
+    np.testing.assert_allclose(mixed, between, rtol=1e-6)
+    assert mixed.dtype == np.float32 and np.array_equal(partly.masks.scores, mixed)
+    with pytest.raises(ValueError, match="the guess's share, from 0 to 1: 1.5"):
+        RedrawMasks(refiner, rescore=1.5)
 
 
 def test_told_what_is_meant_it_says_whether_that_is_there() -> None:
