@@ -63,7 +63,10 @@ def read(path: Path, key: str, device: torch.device | str) -> ImageEmbedding:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError) as error:
+        # The library opens a file twice, and another process may have removed it in between.
+        if not path.exists():
+            raise FileNotFoundError(f"{path} went while it was read") from error
         raise DamagedFileError(f"{path}: {error}") from error
     text = metadata.get("about", "")
     if metadata.get("checksum") != _checksum(text, tensors):

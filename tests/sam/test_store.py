@@ -369,6 +369,26 @@ def test_four_processes_share_a_folder(tmp_path: Path, count: int, room: int | N
     assert hits == count if room is None else room // 2 < hits <= room
 
 
+def test_a_file_that_another_process_removes_while_it_is_opened_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sam, images = Counted(small()), pictures(2)
+    store = stored(sam, tmp_path)
+    first = store.encode(images)
+
+    def evicted(path: Path, framework: str) -> None:
+        """As safetensors says it where the file goes between the two times that it opens it."""
+        path.unlink()
+        raise RuntimeError(f"unable to open file <{path}> in read-only mode")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("samkit.sam.embedding_file.safe_open", evicted)
+        assert_within_half(store.encode(images), first)
+    assert sum(sam.calls) == 4 and len(files(tmp_path)) == 2
+    store.encode(images)
+    assert sum(sam.calls) == 4, "they are there again"
+
+
 def _write_for_ever(folder: Path) -> None:
     """Files large enough to be caught half written."""
 
