@@ -2,7 +2,8 @@
 
     python benchmarks/tiny_sheet.py                      docs/images/tiny.jpg, the shipped model
 
-Each of five photographs twice: its objects by clicks, and the same objects by boxes. Prompts are fixed.
+Each of five photographs three times: its objects by clicks, the same objects by boxes, and by these boxes in crops of
+their own, drawn anew. Prompts are fixed.
 """
 
 from pathlib import Path
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from samkit import Prompts, Sample, draw, load_sam
-from samkit.stages import Embed, Segment
+from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.stages import Embed, RedrawMasks, Segment, SegmentZoomed
 
 HEIGHT = 300
 # Of each object a box and a point, in pixels.
@@ -33,19 +35,19 @@ OBJECTS: dict[str, list[tuple[tuple[int, int, int, int], tuple[int, int]]]] = {
 
 def main(sam: str = "tiny", out: Path = Path("docs/images/tiny.jpg"), device: str = "auto") -> None:
     """Draws the sheet."""
-    model = load_sam(sam, device)
+    model, refiner = load_sam(sam, device), load_mask_refiner("tiny", device)
+    close = SegmentZoomed(model, context=1.5) | RedrawMasks(refiner)
     columns = []
     for name, objects in OBJECTS.items():
         boxes, points = zip(*objects, strict=True)
         kinds = [Prompts.from_points(points), Prompts.from_boxes(boxes)]
         samples = [Sample(name, photograph(name), prompts=prompts) for prompts in kinds]
-        pictures = [
-            draw(sample, labels=False) for sample in (Embed(model) | Segment(model))(samples)
-        ]
+        found = [*(Embed(model) | Segment(model))(samples), *close(samples[1:])]
+        pictures = [draw(sample, labels=False) for sample in found]
         columns.append(np.concatenate([np.asarray(scaled(picture)) for picture in pictures]))
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(columns, axis=1)).save(out, quality=88)
-    print(f"{out}: {model.name}, above by clicks, below by boxes")
+    print(f"{out}: {model.name}, by clicks, by boxes, by boxes up close and drawn anew")
 
 
 def photograph(name: str) -> NDArray[np.uint8]:
