@@ -3,23 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from samkit import Masks, load_sam
-from samkit.data import shapes
 from samkit.data.shapes.phrases import held_out
 from samkit.ops import rle
 from samkit.training.found import Example, Pictures, example, with_found
 from samkit.types import Frame
-
-
-@pytest.fixture(scope="module")
-def examples() -> list[Example]:
-    sam = load_sam("tiny")
-    return [
-        example(sam, scene.image, scene.annotations.binary(), np.random.default_rng(i))
-        for i, scene in enumerate(shapes(3, seed=7_900_000))
-    ]
 
 
 def test_what_was_found_means_the_object_it_overlaps_most(

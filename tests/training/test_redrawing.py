@@ -24,15 +24,6 @@ from samkit.training.redrawing import (
 )
 
 
-@pytest.fixture(scope="module")
-def examples() -> list[Example]:
-    sam = load_sam("tiny")
-    return [
-        example(sam, scene.image, scene.annotations.binary(), np.random.default_rng(i))
-        for i, scene in enumerate(shapes(3, seed=7_900_000))
-    ]
-
-
 def test_a_picture_without_objects_teaches_nothing() -> None:
     empty = example(
         load_sam("tiny"),
