@@ -16,8 +16,8 @@ from samkit.data.shapes import render_scene
 from samkit.evaluation.rows import read_rows
 from samkit.metrics.phrase_iou import HIT
 
-SIZES = (0.0, 0.004, 0.015, 1.0)  # of the picture
-HIDDEN = (0.0, 0.2, 0.5, 1.0)  # of the object
+SIZES = 0.004, 0.015  # of the picture
+HIDDEN = 0.2, 0.5  # of the object
 
 
 def main(rows: Path, seed: int = 0, size: int = 256) -> None:
@@ -29,17 +29,13 @@ def main(rows: Path, seed: int = 0, size: int = 256) -> None:
         )
     table = np.array([one for line in images.values() for one in asked(line["row"], seed, size)])
     areas, hidden, hits = table.T
-    print(
-        "| visible pixels | "
-        + " | ".join(f"{words(HIDDEN, i)} hidden" for i in range(3))
-        + " | all |"
-    )
+    print("| visible pixels |", *(f"{some} hidden |" for some in words(HIDDEN)), "all |")
     print("|---|---|---|---|---|")
-    for i in range(3):
-        large = (areas > SIZES[i]) & (areas <= SIZES[i + 1])
-        shown = [(hidden >= HIDDEN[j]) & (hidden < HIDDEN[j + 1] + (j == 2)) for j in range(3)]
-        cells = [share(hits[large & some]) for some in [*shown, hidden >= 0]]
-        print(f"| {words(SIZES, i)} of the picture | " + " | ".join(cells) + " |")
+    size_of, hidden_of = np.digitize(areas, SIZES), np.digitize(hidden, HIDDEN)
+    for place, some in enumerate(words(SIZES)):
+        own = size_of == place
+        cells = [share(hits[own & (hidden_of == column)]) for column in range(3)]
+        print(f"| {some} of the picture |", *(f"{one} |" for one in [*cells, share(hits[own])]))
 
 
 def asked(row: dict, seed: int, size: int) -> list[tuple[float, float, bool]]:
@@ -50,12 +46,10 @@ def asked(row: dict, seed: int, size: int) -> list[tuple[float, float, bool]]:
     return list(zip(areas, scene.occluded[places], np.array(row["iou"]) > HIT, strict=True))
 
 
-def words(bounds: tuple[float, ...], place: int) -> str:
-    """Such as "0.4 to 1.5 %"."""
-    low, high = (f"{100 * bound:g}" for bound in bounds[place : place + 2])
-    return (
-        f"under {high} %" if place == 0 else f"{low} to {high} %" if place == 1 else f"over {low} %"
-    )
+def words(bounds: tuple[float, float]) -> tuple[str, str, str]:
+    """What lies below, between and above: "under 20 %" and so on."""
+    low, high = (f"{100 * bound:g}" for bound in bounds)
+    return f"under {low} %", f"{low} to {high} %", f"over {high} %"
 
 
 def share(hits: np.ndarray) -> str:

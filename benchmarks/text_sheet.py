@@ -45,9 +45,8 @@ def main(scenes: int = 5, out: Path = Path("docs/images/text.jpg"), device: str 
     find, columns = answers(device), []
     for sample in by_telling_caption(shapes(scenes)):
         [answered] = find([sample])
-        count = len(sample.phrases or ())
-        cells = [cell(answered, phrase) for phrase in dict.fromkeys((0, count - 1))]
-        columns.append(np.concatenate(cells))
+        if count := len(sample.phrases or ()):
+            columns.append(np.concatenate([cell(answered, phrase) for phrase in (0, count - 1)]))
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(columns, axis=1)).save(out, quality=88)
     print(f"{out}: {scenes} scenes")
@@ -60,11 +59,9 @@ def answers(device: str) -> Stage:
     ask = TextPrompt(clip) | SegmentCrops(sam, crop_n_layers=2, several=True) | NonMaxSuppression()
     ask = Embed(sam) | ask
     both = Together([ask, Mirrored(ask)]) | NonMaxSuppression()
-    drawn = Top(LIKELIEST_PROMPTED, per="class") | redraw_by_phrase(
-        refiner, clip, True, prompted=True
-    )
+    redraw = redraw_by_phrase(refiner, clip, mirrored=True, prompted=True)
     choose = RankByText(clip, each="own", mirrored=True, **FOR_TINY) | Top(1, per="class")
-    return both | drawn | choose
+    return both | Top(LIKELIEST_PROMPTED, per="class") | redraw | choose
 
 
 def cell(sample: Sample, phrase: int) -> NDArray[np.uint8]:

@@ -73,9 +73,9 @@ def main(
     them, and prompted: in which the text prompt does, in crops; a second or three for each. prompt: that
     text prompt, which must be the pair's. redraw: tiny, or a file of train_mask_refiner.py, which draws all
     these masks anew before they are shown, as text_to_mask.py --redraw does. texts: the text tower is
-    taught too; without, texts stay what they were for all that reads them. masks: kept of a scene (1.6 MB for 100). at_once, batch:
-    scenes of a step, and masks of each. objects: true ones of a step, from as many scenes as pool says,
-    of which one is new.
+    taught too; without, texts stay what they were for all that reads them. masks: kept of a scene
+    (1.6 MB for 100). at_once, batch: scenes of a step, and masks of each. objects: true ones of a step,
+    from as many scenes as pool says, of which one is new.
     """
     (out / "choices").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)

@@ -74,9 +74,9 @@ def main(
     than each where one went on from another; batch norms are measured anew. clip: the pair whose
     embeddings of captions are told, to this share of squares of made-up scenes (told); choices: of how
     many captions a step, each of them 8 of the batch's squares. prompt: a text prompt, tiny or a file, that
-    is asked for the captions as well, in this share of the pictures (prompted). pictures: how many are asked about once,
-    and objects of each at most; zoom: most by which a picture is enlarged for it. side: of the squares
-    that a new refiner sees, in pixels.
+    is asked for the captions as well, in this share of the pictures (prompted). pictures: how many are
+    asked about once, and objects of each at most; zoom: most by which a picture is enlarged for it. side:
+    of the squares that a new refiner sees, in pixels.
     """
     if prompt and not clip:
         raise typer.BadParameter("--prompt asks for captions: give the --clip that it reads")

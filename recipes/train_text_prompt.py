@@ -105,15 +105,17 @@ def main(
     masked_attention: CLIP's output token sees only the mask's patches in its last layer, as in the
     paper. least_share: of the picture; smaller masks are dropped. blend: share of what was learned in the
     weights that are written, the rest being those it began with: of a sitting that went on from another
-    the mean of both, 0.5, can be better than either (Wortsman et al., 2022). rank: of the thin matrices as which
-    the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions and
-    pictures tell where pictures of a text lie. start: a text prompt to go on from, tiny or a file;
+    the mean of both, 0.5, can be better than either (Wortsman et al., 2022). rank: of the thin matrices
+    as which the change of an encoder is kept; 0 keeps all of it. paired: made-up scenes whose captions
+    and pictures tell where pictures of a text lie. start: a text prompt to go on from, tiny or a file;
     start_clip: the CLIP that it reads, where that is another.
     """
     if start_clip and not start:
         raise typer.BadParameter(
             "--start-clip tells which CLIP the file of --start reads: give both"
         )
+    if not 0 <= blend <= 1 or (blend < 1 and not start):
+        raise typer.BadParameter("--blend is a share, 0 to 1, of what was learned since --start")
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     original, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)

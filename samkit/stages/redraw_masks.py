@@ -44,8 +44,8 @@ class RedrawMasks(Stage):
 
     Works on run lengths, so on masks of any origin; afterwards they hold no logits and no stability.
     Number, order and classes stay. A mask of which nothing would be left stays as it was, with the guess
-    made of that nothing. Raises ValueError for a context below 1, passes below 1, a share outside 0 to 1, a CLIP whose phrases the
-    refiner was not taught, and classes that are no phrases.
+    made of that nothing. Raises ValueError for a context below 1, passes below 1, a share outside 0 to 1,
+    a CLIP whose phrases the refiner was not taught, and classes that are no phrases.
 
     >>> from samkit.sam.mask_refiner import load_mask_refiner
     >>> redraw = RedrawMasks(load_mask_refiner("tiny"), passes=2)

@@ -298,6 +298,9 @@ def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
 
     pair = tmp_path / "pair"
     recipe("train_clip").main(steps=1, out=pair, **SMALL_PAIR)
+    for wrong in ({"blend": 0.5}, {"blend": 1.5, "start": "tiny"}):
+        with pytest.raises(typer.BadParameter, match="of what was learned since --start"):
+            main(steps=1, **small, **wrong)
     with pytest.raises(typer.BadParameter, match="give both"):
         main(steps=1, start_clip="tiny", clip=str(pair), **small)
     with pytest.raises(ValueError, match="train one for it"):
