@@ -76,8 +76,7 @@ def main(
     a folder, shapes, a COCO or LVIS JSON, or refcoco=FOLDER. top: masks of a phrase, of which route
     prompt has three at most; threshold: of their scores. points_per_side: of everything mode; 32, and 16
     for tiny. context, masked, masked_attention: how CLIP sees a mask; quality: how much its predicted
-    IoU counts. Where none of these is said, the pair tiny sees masks bright and the rest dim, with 0.4;
-    others see 1.5 times the box, with 0. guided: radius with which outlines follow the picture
+    IoU counts, 0.4 for the pair tiny and 0 for others. guided: radius with which outlines follow the picture
     (GuidedFilter). grabcut: masks are cut anew by their colours (GrabCutMasks). redraw: tiny, or a file of
     train_mask_refiner.py, which draws them anew (RedrawMasks), told the phrase where it was taught the
     CLIP's; so route rank draws those proposals that CLIP finds likeliest, and CLIP looks again. crops:
@@ -150,7 +149,7 @@ def main(
             if zoom:
                 again = stages.SegmentZoomed(model, context=zoom, shared=True)
                 find = find | stages.MaskBoxes() | again | stages.NonMaxSuppression(0.9)
-            told = refiner is not None and refiner.reads(looker.name)
+            told = refiner is not None and refiner.reads(looker.texts_name)
             if refiner and not told:
                 find |= redrawn | stages.NonMaxSuppression(0.7)  # many became one
             find = find | mend | stages.RankByText(looker, phrases, each="phrase", **shown)

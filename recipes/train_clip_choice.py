@@ -4,8 +4,8 @@
     python recipes/train_clip_choice.py --scenes 2 --prompted 1 --steps 5           a trial
 
 A pair that knows objects (train_clip.py) likes a piece of one as much as the whole. Here it is shown what
-everything mode, and a text prompt, find in made-up scenes, the mask bright and the rest dim, and each
-phrase of a scene is to prefer the masks that are its object. Besides, the pair goes on learning objects
+everything mode, and a text prompt, find in made-up scenes, and each phrase of a scene is to prefer the
+masks that are its object. Besides, the pair goes on learning objects
 and captions as it did before. The same line again goes on from where it was killed.
 """
 
@@ -29,22 +29,21 @@ from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.redraw_masks import redraw_by_phrase
 from samkit.training.captions import (
     Described,
-    adamw,
     asked,
     crop,
     drawn,
     examples,
     fitting,
+    found_roughly,
     inputs,
     pair_loss,
 )
-from samkit.training.choice import Choice, choice, choice_loss, dimmed
+from samkit.training.choice import Choice, choice, choice_loss
+from samkit.training.muon import optimizers
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 
 # Evaluations count seeds from 0; this is the seed of train_clip.py, from a scene on that it seldom reaches.
 TRAINING_SEED, OBJECTS_FROM = 7_100_000, 50_000
-OUTSIDE = FOR_TINY["crops"][0].outside  # brightness outside a mask, as in ranking
-LEVELS = (0.0, OUTSIDE)  # and of true objects, where it is not as in the picture
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
@@ -80,20 +79,21 @@ def main(
     (out / "choices").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     clip = load_clip(start, device="cpu")
+    if not clip.sees_masks:
+        raise typer.BadParameter(f"--start is a pair that sees masks (train_clip.py), not {start}")
     folder = None if start == "tiny" else Path(start)
     config = json.loads(tiny_files(folder)[0].read_text(encoding="utf-8"))
     files = collect(clip, out / "choices", sam, prompt, redraw, scenes, prompted, masks)
     model, words = clip.model.train().requires_grad_(True), clip.tokenizer
-    model.to(memory_format=torch.channels_last)
     if not texts:
         model.requires_grad_(False).visual.requires_grad_(True)
-    described = Described(clip.width)
+    described = Described(model.visual.hidden_width)
     sharpness = torch.nn.Parameter(torch.tensor(3.0))
     worth = torch.nn.Parameter(torch.tensor(FOR_TINY["quality"]))
     learned = torch.nn.ModuleList([model, described])
     learned.extend([torch.nn.ParameterList([sharpness, worth])])
-    optimizer = adamw(learned, learning_rate)
-    parts = {"learned": learned, "optimizer": optimizer}
+    both = optimizers(learned, learning_rate)
+    parts = {"learned": learned, "kernels": both[0], "others": both[1]}
     sitting = Sitting(parts, {"seed": seed}, out / "state.pt", steps, every=save_every)
     before = sitting.step
     source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)
@@ -103,19 +103,18 @@ def main(
     for done in sitting:
         step = sitting.step
         rng = np.random.default_rng((seed, step))
-        set_rates(optimizer, warm_cosine(done))
         known.append(examples(source[first + pool + step - before - 1]))
         drawn_files = [files[i] for i in rng.integers(len(files), size=at_once)]
         some = [Choice.load(file).some(batch, rng) for file in drawn_files]
-        true = drawn(known, objects, 0.0, rng)
+        true = drawn(known, objects, rng)
         told = [one.caption for one in true]
-        found = np.concatenate([dimmed(one.crops, OUTSIDE) for one in some])
-        flipped = rng.random(len(found)) < 0.5
-        found[flipped] = found[flipped, :, ::-1]
-        shown = np.stack([crop(o, clip.image_size, 0.0, rng, LEVELS) for o in true])
-        pixels = np.concatenate([found, shown])
-        features = model.encode_image(inputs(pixels, config))
-        phrases = [asked(caption, rng) for caption in told]
+        found = [np.rot90(cut, int(rng.integers(4))) for one in some for cut in one.crops]
+        found = [cut[:, ::-1] if rng.random() < 0.5 else cut for cut in found]
+        whole = [crop(one, clip.image_size, rng, with_mask=True) for one in true]
+        shown = [found_roughly(cut, rng) for cut in whole]
+        seen = model.visual.seen(inputs([*found, *shown], config))
+        features = model.visual.embed(seen)
+        phrases = list(dict.fromkeys(asked(caption, rng) for caption in told))
         captions = [caption for one in some for caption in one.of] + told
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
         images, place, choices = F.normalize(features, dim=-1), 0, []
@@ -126,10 +125,12 @@ def main(
             choices.append(choice_loss(sharpness.exp() * value, torch.from_numpy(one.iou)))
             place += len(one.of)
         chosen = torch.stack(choices).mean()
-        (pairs + described.loss(features[place:], told) + chosen).backward()
-        torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        (pairs + described.loss(seen[place:], told) + chosen).backward()
+        torch.nn.utils.clip_grad_norm_(learned.parameters(), 2.0)
+        for optimizer in both:
+            set_rates(optimizer, warm_cosine(done))
+            optimizer.step()
+            optimizer.zero_grad()
         recent.append((pairs.item(), chosen.item()))
         if sitting.reports:
             first_loss, second = np.mean(recent, axis=0)

@@ -85,7 +85,7 @@ def main(
     model = load_sam(sam, device)
     specs = data or ["shapes"]
     reader = load_clip(clip, None, device) if clip else None
-    width, clip_name = (reader.width, reader.name) if reader else (0, "")
+    width, clip_name = (reader.width, reader.texts_name) if reader else (0, "")
     fresh = MaskRefiner(side, sam_name=model.name, text_width=width, clip_name=clip_name)
     refiner = load_mask_refiner(start) if start else fresh
     given = [load_mask_refiner(one) for one in mean or []]

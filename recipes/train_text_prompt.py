@@ -121,7 +121,7 @@ def main(
     original, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)
     if start is None:
         width, channels = looker.width, original.config.channels
-        projection = TextProjection(width, channels, tokens, 256, looker.name, original.name)
+        projection = TextProjection(width, channels, tokens, 256, looker.texts_name, original.name)
     else:
         projection = load_text_prompt(start)
         reader = load_clip(start_clip, None, device) if start_clip else looker

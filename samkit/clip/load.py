@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from samkit.clip.mask_tower import MaskTower
 from samkit.clip.model import Clip
 from samkit.clip.words import Words
 from samkit.ops.devices import find_device
@@ -59,8 +60,17 @@ def load_clip(
     else:
         model, tokenizer = _by_name(open_clip, name, weights)
     label = name if weights is None else f"{name}-{Path(weights).stem}"
-    full = f"{Path(label).name}-{fingerprint(model.state_dict())}-{dtype}-open_clip"
-    return Clip(model.to(place, DTYPES[dtype]), tokenizer, full)
+    tensors = model.state_dict()
+    kind = f"{dtype}-open_clip"
+    full = f"{Path(label).name}-{fingerprint(tensors)}-{kind}"
+    texts = f"texts-{fingerprint(_of_texts(tensors))}-{kind}"
+    return Clip(model.to(place, DTYPES[dtype]), tokenizer, full, texts_name=texts)
+
+
+def _of_texts(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What embeddings of texts are made by."""
+    others = ("visual.", "logit_")
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
 
 
 def tiny_files(folder: Path | None = None) -> tuple[Path, Path]:
@@ -72,13 +82,16 @@ def tiny_files(folder: Path | None = None) -> tuple[Path, Path]:
 def build_tiny(config: dict[str, Any]) -> tuple[Any, Words]:
     """A pair of this configuration, untrained, and its tokenizer.
 
-    config: {"model": open_clip's own, "preprocess": likewise, "words": the vocabulary}.
+    config: {"model": open_clip's own, "preprocess": likewise, "words": the vocabulary}, and with
+    "mask_tower" the settings of a `MaskTower` that takes the image tower's place.
     """
     open_clip = require("open_clip", extra="clip")
     words = Words(config["words"], config["model"]["text_cfg"]["context_length"])
     settings = json.loads(json.dumps(config["model"]))  # a copy: what follows changes it
     settings["text_cfg"]["vocab_size"] = len(words)
     model = open_clip.CLIP(**settings)
+    if "mask_tower" in config:
+        model.visual = MaskTower(settings["embed_dim"], **config["mask_tower"])
     open_clip.model.set_model_preprocess_cfg(model, config["preprocess"])
     return model, words
 

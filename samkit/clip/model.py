@@ -24,7 +24,8 @@ class Clip:
 
     model: what `open_clip.create_model` gives, or anything with its `encode_image`, `encode_text`
         and `visual`. tokenizer: texts to (N, length) ids. name: identifies model and weights.
-    files: where embeddings of images are kept; see `stored_clip`.
+    files: where embeddings of images are kept; see `stored_clip`. texts_name: identifies the half that
+        embeds texts, which what was taught to read them asks for; None is `name`.
 
     Stateless: safe to call from several threads. `load_clip` makes one by name.
     """
@@ -35,6 +36,7 @@ class Clip:
         tokenizer: Callable[[list[str]], torch.Tensor],
         name: str,
         files: KeptFiles | None = None,
+        texts_name: str | None = None,
     ):
         # open_clip is there, since it made the model; yet it is not imported before it is needed.
         from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -42,11 +44,12 @@ class Clip:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
+        self.texts_name = texts_name or name
         self.files = files
         side = model.visual.image_size
         self.image_size = int(side[0] if isinstance(side, tuple | list) else side)
-        settings = PreprocessCfg(**model.visual.preprocess_cfg)
-        self._to_input = image_transform_v2(settings, is_train=False)
+        self._settings = PreprocessCfg(**model.visual.preprocess_cfg)
+        self._to_input = image_transform_v2(self._settings, is_train=False)
 
     def __repr__(self) -> str:
         return f"<Clip {self.name}>"
@@ -76,6 +79,11 @@ class Clip:
         """Patches along a side of an image. Raises ValueError for models without masked attention."""
         return patch_grid(self.model.visual)
 
+    @property
+    def sees_masks(self) -> bool:
+        """Whether it can be shown which pixels are meant, as the shipped pair can (Alpha-CLIP)."""
+        return bool(getattr(self.model.visual, "sees_masks", False))
+
     def images(
         self,
         images: Sequence[NDArray[np.uint8]],
@@ -84,14 +92,19 @@ class Clip:
         """(N, D) float32 embeddings of length 1, on the CPU.
 
         images: (H, W, 3) uint8 RGB, of any sizes together; resized and cut to the middle square as
-        this CLIP was trained. Square crops lose nothing.
+        this CLIP was trained. Square crops lose nothing. Where it `sees_masks` also (H, W, 4), the last
+        255 where pixels are meant; without it all are.
         patches: masked attention (SAM's paper, app. D.5): for each image, which must be square, the
         (patch_grid, patch_grid) bool patches that the output token sees in the last layer, such as
         `covered_cells` tells. None for all.
 
-        Raises ValueError for patches of another shape or number, and for models without masked
-        attention.
+        Raises ValueError for patches of another shape or number, for models without masked attention, and
+        for four channels where three are seen.
         """
+        if not self.sees_masks and (masked := [i.shape for i in images if i.shape[2:] == (4,)]):
+            raise ValueError(
+                f"{self.name} does not see masks: give RGB pictures (H, W, 3), got {masked[0]}"
+            )
         if patches is not None:
             self._check(images, patches)
         shown = [None] * len(images) if patches is None else patches
@@ -117,7 +130,7 @@ class Clip:
     def _seen(self, asked: Sequence[Asked]) -> torch.Tensor:
         parts = []
         for some in _batches(asked, self.device):
-            inputs = torch.stack([self._to_input(Image.fromarray(image)) for image, _ in some])
+            inputs = torch.stack([self._input(image) for image, _ in some])
             inputs = inputs.to(self.device, self.dtype)
             inside = [torch.from_numpy(np.array(p, dtype=bool)) for _, p in some if p is not None]
             if inside:
@@ -127,6 +140,19 @@ class Clip:
                 features = self.model.encode_image(inputs)
             parts.append(F.normalize(features.float(), dim=-1).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.width)
+
+    def _input(self, image: NDArray[np.uint8]) -> torch.Tensor:
+        """(3, side, side), or with the mask (4, side, side)."""
+        picture: torch.Tensor = self._to_input(
+            Image.fromarray(np.ascontiguousarray(image[..., :3]))
+        )
+        if not self.sees_masks:
+            return picture
+        meant = image[..., 3] if image.shape[2] == 4 else np.full(image.shape[:2], 255, np.uint8)
+        # The mask goes the picture's way, and is then taken back to 0 to 1.
+        moved = self._to_input(Image.fromarray(np.repeat(meant[..., None], 3, axis=2)))[:1]
+        mask = moved * self._settings.std[0] + self._settings.mean[0]
+        return torch.cat([picture, mask.clamp(0, 1)])
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str], templates: Sequence[str] = PLAIN) -> torch.Tensor:
@@ -175,7 +201,7 @@ def stored_clip(clip: Clip, dir: str | Path, max_bytes: int | None = None) -> Cl
         )
     files = KeptFiles(Path(dir), SUFFIX, max_bytes)
     files.open()
-    return Clip(clip.model, clip.tokenizer, clip.name, files)
+    return Clip(clip.model, clip.tokenizer, clip.name, files, clip.texts_name)
 
 
 def _batches(items: Sequence[Any], device: torch.device) -> list[Sequence[Any]]:

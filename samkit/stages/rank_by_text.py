@@ -17,7 +17,7 @@ from samkit.stages.mask_crops import Patches, Pixels, in_batches, mask_crops
 from samkit.types import Masks, Sample
 
 # What suits the shipped pair, chosen on made-up scenes that no evaluation draws.
-FOR_TINY: dict[str, Any] = {"crops": (Crop(masked=True, outside=0.25),), "quality": 0.4}
+FOR_TINY: dict[str, Any] = {"quality": 0.4}
 NOTHING = -1.0  # similarity of a mask without a pixel, below which there is none
 
 
@@ -33,7 +33,8 @@ class RankByText(Stage):
         each mask the phrase that its class names, and scores that: behind `TextPrompt | Segment`.
     scores: "similarity" is the dot product of the embeddings, -1 to 1; "probability" the softmax over
         the sample's phrases at the temperature that the CLIP was trained with.
-    crops: how masks are cut out and looked at; the embeddings of several ways are averaged.
+    crops: how masks are cut out and looked at; the embeddings of several ways are averaged. A CLIP that
+        sees masks, such as the shipped pair, is shown each mask beside its crop.
     mirrored: each crop is looked at in a mirror too, and both embeddings are averaged.
     templates: sentences with {} where a phrase goes, averaged too.
 
@@ -111,7 +112,9 @@ class RankByText(Stage):
         side, grid = self.clip.image_size, self.clip.patch_grid if how.masked_attention else 0
         for sample in samples:
             if len(_masks(sample)):
-                yield from mask_crops(sample.image, _masks(sample), side, how, grid)
+                yield from mask_crops(
+                    sample.image, _masks(sample), side, how, grid, self.clip.sees_masks
+                )
 
     def _ranked(self, masks: Masks, table: NDArray[np.float32]) -> Masks:
         """The masks with classes and scores from their (masks, phrases) similarities."""

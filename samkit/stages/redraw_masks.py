@@ -68,7 +68,7 @@ class RedrawMasks(Stage):
             raise ValueError(f"passes is how often a mask is drawn, 1 or more: {self.passes}")
         if not 0 <= self.rescore <= 1:
             raise ValueError(f"rescore is the guess's share, from 0 to 1: {self.rescore}")
-        if self.clip and not self.refiner.reads(self.clip.name):
+        if self.clip and not self.refiner.reads(self.clip.texts_name):
             taught = self.refiner.clip_name or "no CLIP"
             raise ValueError(
                 f"{self.refiner.name} was taught phrases of {taught}, and this is {self.clip.name}; leave "
@@ -153,7 +153,7 @@ def redraw_by_phrase(
 
     prompted: the masks are a text prompt's, whose own predicted IoU counts too.
     """
-    if refiner.reads(clip.name):
+    if refiner.reads(clip.texts_name):
         share = MOSTLY_GUESSED if prompted else 1.0
         return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=share)
     return RedrawMasks(refiner, passes=2, mirrored=mirrored)

@@ -53,7 +53,7 @@ class TextPrompt(Stage):
         ask_for(self, self.phrases, ("prompts",) if self.with_points else (), "prompts")
         projection = self.projection or load_text_prompt("tiny")
         # Of one CLIP's numbers another makes nothing, even where there are equally many.
-        same = same_weights(projection.clip_name, self.clip.name)
+        same = same_weights(projection.clip_name, self.clip.texts_name)
         if not same or projection.clip_width != self.clip.width:
             raise ValueError(
                 f"the projection {projection.name} reads {projection.clip_width} numbers of "

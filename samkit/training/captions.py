@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, zoom
 
 from samkit.clip.model import Clip
 from samkit.data.shapes.colours import NAMES as COLOURS
@@ -15,12 +16,14 @@ from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out, uni
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
 from samkit.ops.square_crops import mask_square, square_crop
+from samkit.training.choice import choice_loss
 from samkit.training.regression import ridge
 from samkit.types import Sample
 
 LEAST_PIXELS = 60  # of an object: smaller ones show neither their texture nor much of their class
-EASY_PIXELS = 300  # that many more at first
-BRIGHT = 128, 255  # of a flat object
+LIKE_ENOUGH = 0.55  # IoU with its object that a mask made uneven has to keep
+BY_TEXT = 1.5  # of 2, what the choice of pictures counts beside that of texts
+Pixels = NDArray[np.uint8]
 FORMS = ("a {}", "the {}", "{}", "a photo of a {}")
 # What a caption may say, and one answer more: nothing.
 ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEXTURES}
@@ -30,7 +33,7 @@ ANSWERS = {"name": CLASSES, "colour": COLOURS, "second": COLOURS, "texture": TEX
 class Example:
     """An object: its picture, its box (xyxy), mask, pixels and caption."""
 
-    image: NDArray[np.uint8]
+    image: Pixels
     box: NDArray[np.float32]
     mask: rle.RLE
     area: float
@@ -51,56 +54,51 @@ def examples(sample: Sample) -> list[Example]:
     ]
 
 
-def drawn(
-    scenes: Sequence[list[Example]], count: int, ease: float, rng: np.random.Generator
-) -> list[Example]:
-    """Any scene's any object, `count` times; the larger ones alone while `ease` is near 1."""
-    least = LEAST_PIXELS + EASY_PIXELS * ease
-    large = [own for scene in scenes if (own := [one for one in scene if one.area >= least])]
-    picked = [large[i] for i in rng.integers(len(large), size=count)]
-    return [own[rng.integers(len(own))] for own in picked]
+def drawn(scenes: Sequence[list[Example]], count: int, rng: np.random.Generator) -> list[Example]:
+    """So many objects, scene after scene of any: those of one are to be told apart first of all."""
+    some, scenes = list[Example](), [own for own in scenes if own]
+    while len(some) < count:
+        some += scenes[rng.integers(len(scenes))]
+    return some[:count]
 
 
-def crop(
-    one: Example,
-    side: int,
-    ease: float,
-    rng: np.random.Generator,
-    outside: Sequence[float] = (0.0,),
-    flat: float = 0.0,
-) -> NDArray[np.uint8]:
+def crop(one: Example, side: int, rng: np.random.Generator, with_mask: bool = False) -> Pixels:
     """(side, side, 3) uint8 as the paper cuts masks for CLIP (app. D.5), mirrored half the time.
 
-    Box widened by 1 to 2, square, background black half the time. With `ease` towards 1 it is
-    widened less and black more often, so that the outline is seen at once. outside: for the background
-    a share of its brightness instead of black, one of these. flat: with 1 the object is one bright colour on
-    black, so that nothing but its outline tells it from others; below, the picture shines through.
+    Box widened by 1 to 2, square, background black half the time. with_mask: (side, side, 4), the
+    background as it is and the mask last, for a CLIP that sees masks.
     """
-    shown = one.mask if rng.random() < 0.5 + 0.4 * ease else None
-    share = outside[int(rng.integers(len(outside)))] if len(outside) > 1 else outside[0]
-    context = rng.uniform(1, 2 - 0.7 * ease)
-    cut = square_crop(one.image, one.box, side, context, shown, share)
-    if flat:
-        inside = mask_square(one.mask, one.box, side, context) > 127
-        paint = np.where(inside[..., None], rng.uniform(*BRIGHT, size=3), 0)
-        covers = min(1.0, flat * rng.uniform(1, 2))
-        cut = np.rint(covers * paint + (1 - covers) * cut).astype(np.uint8)
+    context = rng.uniform(1, 2)
+    black = one.mask if not with_mask and rng.random() < 0.5 else None
+    cut = square_crop(one.image, one.box, side, context, black)
+    if with_mask:
+        cut = np.dstack([cut, mask_square(one.mask, one.box, side, context)])
     return cut[:, ::-1] if rng.random() < 0.5 else cut
 
 
-def flatness(done: float, until: float) -> float:
-    """How flat crops are when this share of the steps is done: wholly at first, from `until` on not."""
-    return min(1.0, max(0.0, 1.5 * (1 - done / until))) if until else 0.0
+def found_roughly(cut: Pixels, rng: np.random.Generator) -> Pixels:
+    """A crop with its mask (S, S, 4) as if found by a SAM: turned, and half the time its outline uneven."""
+    cut = np.rot90(cut, int(rng.integers(4)))
+    if rng.random() < 0.5:
+        return cut
+    mask, side = cut[..., 3] / np.float32(255), cut.shape[0]
+    few = int(rng.integers(4, 12))
+    uneven = zoom(rng.normal(0, rng.uniform(0.05, 0.3), (few, few)), side / few, order=1)
+    rough = gaussian_filter(mask, side * rng.uniform(0.01, 0.05)) + uneven > rng.uniform(0.3, 0.6)
+    inside = mask > 0.5
+    if (rough & inside).sum() < LIKE_ENOUGH * (rough | inside).sum():
+        return cut
+    return np.dstack([cut[..., :3], rough * np.uint8(255)])
 
 
-def inputs(crops: Sequence[NDArray[np.uint8]], config: Mapping[str, Any]) -> torch.Tensor:
-    """(N, 3, side, side) what `Clip.images` makes of crops (side, side, 3) that have the input's size.
+def inputs(crops: Sequence[Pixels], config: Mapping[str, Any]) -> torch.Tensor:
+    """(N, 4, side, side) what `Clip.images` makes of crops with masks (side, side, 4) of the input's size.
 
     config: of the pair, as `build_tiny` has it.
     """
     mean, std = (torch.tensor(config["preprocess"][n])[:, None, None] for n in ("mean", "std"))
     pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2) / 255
-    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+    return torch.cat([(pixels[:, :3] - mean) / std, pixels[:, 3:]], dim=1)
 
 
 def asked(caption: str, rng: np.random.Generator) -> str:
@@ -131,7 +129,7 @@ def fitting(phrases: Sequence[str], captions: Sequence[str | None]) -> torch.Ten
 
 
 class Described(torch.nn.Module):
-    """Reads each attribute of a caption from a picture's embedding; thrown away after training.
+    """Reads each attribute of a caption from what is seen in a picture; thrown away after training.
 
     A batch of pairs says little of each attribute; this says all of it at every step.
     """
@@ -142,43 +140,30 @@ class Described(torch.nn.Module):
             {name: torch.nn.Linear(width, len(words) + 1) for name, words in ANSWERS.items()}
         )
 
-    def loss(
-        self, features: torch.Tensor, captions: Sequence[str], flat: float = 0.0
-    ) -> torch.Tensor:
-        """The mean over attributes of the cross-entropy of `features` (N, width).
-
-        flat: as the crops were; where only the outline is seen, only the class can be asked for.
-        """
+    def loss(self, features: torch.Tensor, captions: Sequence[str]) -> torch.Tensor:
+        """The mean over attributes of the cross-entropy of `features` (N, width)."""
         described = [vars(attributes(caption)) for caption in captions]
         losses = []
         for name, words in ANSWERS.items():
             numbers = [
                 words.index(d[name]) if d[name] is not None else len(words) for d in described
             ]
-            value = F.cross_entropy(self.heads[name](features), torch.tensor(numbers))
-            losses.append(value if name == "name" else (1 - flat) * value)
+            losses.append(F.cross_entropy(self.heads[name](features), torch.tensor(numbers)))
         return torch.stack(losses).mean()
-
-
-def adamw(learned: torch.nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """The optimizer of CLIP's training: matrices and kernels decay, biases, norms and scales do not."""
-    decayed = [p for p in learned.parameters() if p.ndim > 1]
-    others = [p for p in learned.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, learning_rate, betas=(0.9, 0.98))
 
 
 def pair_loss(
     model: Any, features: torch.Tensor, ids: torch.Tensor, truth: torch.Tensor
 ) -> torch.Tensor:
-    """The sigmoid loss of an open_clip model: each pair by itself fits or does not (SigLIP).
+    """CLIP's loss where several pictures fit one text: each text chooses its pictures, and these their texts.
 
     features: (N, D) of pictures. ids: (M, L) tokens. truth: (N, M), 1 or -1 as `fitting` has it.
     """
     images = F.normalize(features, dim=-1)
     texts = F.normalize(model.encode_text(ids), dim=-1)
-    logits = images @ texts.T * model.logit_scale.exp() + model.logit_bias
-    return -F.logsigmoid(truth * logits).sum() / len(images)
+    logits = images @ texts.T * model.logit_scale.exp()
+    fit = (truth > 0).float()
+    return BY_TEXT * choice_loss(logits, fit) + (2 - BY_TEXT) * choice_loss(logits.T, fit.T)
 
 
 def bridge(
@@ -194,7 +179,7 @@ def bridge(
         least = least_share * scene.image.shape[0] * scene.image.shape[1]
         for one in examples(scene):
             if one.area >= least:
-                crops.append(crop(one, clip.image_size, 0.0, rng))
+                crops.append(crop(one, clip.image_size, rng, clip.sees_masks))
                 captions.append(one.caption)
     if not crops:
         raise ValueError(f"no object covers {least_share:.2%} of its scene: give more scenes")
@@ -203,14 +188,21 @@ def bridge(
     return {"bridge": matrix, "gap": rest}
 
 
-def right(clip: Clip, scenes: Sequence[Sample], side: int) -> float:
+def right(clip: Clip, scenes: Sequence[Sample]) -> float:
     """Share of phrases that fit one object of a scene for which that object's crop comes first."""
     hits: list[bool] = []
     for sample in scenes:
         truth = sample.annotations
         assert truth is not None and truth.captions is not None, "made-up scenes have captions"
-        places = unique(truth.captions)
-        crops = [square_crop(sample.image, box, side, 1.5) for box in truth.boxes]
+        assert truth.run_lengths is not None, "and masks"
+        places, side = unique(truth.captions), clip.image_size
+        pairs = list(zip(truth.boxes, truth.run_lengths, strict=True))
+        crops = [
+            np.dstack(
+                [square_crop(sample.image, box, side, 1.5), mask_square(mask, box, side, 1.5)]
+            )
+            for box, mask in pairs
+        ]
         table = clip.texts([truth.captions[i] for i in places]) @ clip.images(crops).T
         hits += (table.argmax(dim=1).numpy() == places).tolist()
     return float(np.mean(hits))

@@ -94,12 +94,6 @@ def choice(sample: Sample, side: int, limit: int, rng: np.random.Generator) -> C
     )
 
 
-def dimmed(crops: NDArray[np.uint8], outside: float) -> NDArray[np.uint8]:
-    """(N, side, side, 3) of `Choice.crops`, pixels outside the masks with this share of brightness."""
-    inside = crops[..., 3:] / np.float32(255)
-    return np.rint(crops[..., :3] * (outside + (1 - outside) * inside)).astype(np.uint8)
-
-
 def choice_loss(scores: torch.Tensor, iou: torch.Tensor) -> torch.Tensor:
     """The mean over phrases of minus the log of the softmax's share of masks that are the object.
 

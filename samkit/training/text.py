@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
-from samkit.ops.square_crops import covered_cells, square_crop
+from samkit.ops.square_crops import covered_cells, mask_square, square_crop
 from samkit.sam.decoding import Chunk
 from samkit.sam.model import Sam
 from samkit.sam.prompt_encoder import NOT_A_POINT
@@ -38,12 +38,17 @@ def some_masks(batch: Batch, rows: torch.Tensor) -> Batch:
 
 
 def crops_of_masks(
-    batch: Batch, side: int, rng: np.random.Generator, grid: int | None = None
+    batch: Batch,
+    side: int,
+    rng: np.random.Generator,
+    grid: int | None = None,
+    with_mask: bool = False,
 ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
     """A (side, side, 3) uint8 crop of each mask as the paper cuts them, and the patches it covers.
 
     The mask's box is widened by a random factor from 1 to 2, the crop is square, and half the time
-    pixels outside the mask are black. Patches are (grid, grid) bool; None without a grid.
+    pixels outside the mask are black. with_mask: for a CLIP that sees masks, (side, side, 4) with the
+    mask last. Patches are (grid, grid) bool; None without a grid.
     """
     crops, patches = [], []
     for image, target in zip(batch.which.tolist(), batch.targets.cpu().numpy(), strict=True):
@@ -51,7 +56,10 @@ def crops_of_masks(
         box = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
         mask = target if rng.random() < MASKED_SHARE else None
         pixels, widened = batch.images[image].cpu().numpy(), rng.uniform(*WIDENED)
-        crops.append(square_crop(pixels, box, side, widened, mask))
+        cut = square_crop(pixels, box, side, widened, mask)
+        if with_mask:
+            cut = np.dstack([cut, mask_square(target, box, side, widened)])
+        crops.append(cut)
         if grid is not None:
             patches.append(covered_cells(target, box, grid, widened))
     return crops, None if grid is None else patches
@@ -66,7 +74,7 @@ def image_embeddings(
     paper. Raises ValueError for a CLIP that cannot.
     """
     grid = clip.patch_grid if masked_attention else None
-    return clip.images(*crops_of_masks(batch, clip.image_size, rng, grid))
+    return clip.images(*crops_of_masks(batch, clip.image_size, rng, grid, clip.sees_masks))
 
 
 def gap(
@@ -104,7 +112,7 @@ def move(
     first.in_features = new.width
     projection.gap = torch.zeros(new.width).to(weight)
     projection.bridge = torch.eye(new.width).to(weight)
-    projection.clip_name = new.name
+    projection.clip_name = new.texts_name
 
 
 def move_texts(projection: TextProjection, old: Clip, new: Clip, texts: Sequence[str]) -> None:
@@ -124,7 +132,7 @@ def move_texts(projection: TextProjection, old: Clip, new: Clip, texts: Sequence
     )
     projection.gap = rest @ projection.bridge + projection.gap
     projection.bridge = matrix @ projection.bridge
-    projection.clip_name = new.name
+    projection.clip_name = new.texts_name
 
 
 def text_backward(

@@ -164,7 +164,7 @@ def test_average_precision_by_hand() -> None:
     assert precision(np.array([1.0, 2.0, 3.0, 4.0]), alike) == pytest.approx((1 / 2 + 2 / 4) / 2)
 
 
-SMALL_PAIR = {"pool": 3, "batch": 8, "texts": 4, "validation": 2, "save_every": 1, "flat": 0.8}
+SMALL_PAIR = {"pool": 3, "batch": 8, "validation": 2, "save_every": 1}
 
 
 def test_a_pair_is_trained_kept_and_continued(tmp_path: Path, capsys) -> None:
@@ -179,8 +179,15 @@ def test_a_pair_is_trained_kept_and_continued(tmp_path: Path, capsys) -> None:
     assert "going on after step 1" in capsys.readouterr().out
     whole, broken = (tmp_path / n / "tiny_clip.safetensors" for n in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
-    module.main(steps=1, start=whole, out=tmp_path / "on", **SMALL_PAIR)
+    given = str(tmp_path / "whole")
+    module.main(steps=1, start=given, out=tmp_path / "on", **SMALL_PAIR)
     assert (tmp_path / "on/tiny_clip.safetensors").read_bytes() != whole.read_bytes()
+    module.main(steps=1, texts_of=given, out=tmp_path / "same texts", **SMALL_PAIR)
+    first, other = (load_clip(str(tmp_path / n), device="cpu") for n in ("whole", "same texts"))
+    assert first.texts_name == other.texts_name and first.name != other.name
+    assert torch.equal(first.texts(["a red disc"]), other.texts(["a red disc"]))
+    with pytest.raises(typer.BadParameter, match="has texts already"):
+        module.main(start=given, texts_of=given, out=tmp_path / "both")
     config = json.loads((tmp_path / "whole/tiny_clip.json").read_text())
     trained = load_clip(str(tmp_path / "whole"), device="cpu")
     assert trained.texts(["a red disc"]).shape == (1, config["model"]["embed_dim"])
@@ -309,7 +316,7 @@ def test_a_text_prompt_is_trained_on_from_another(tmp_path: Path) -> None:
     for captions in (0.0, 1.0):
         main(steps=1, captions=captions, **(small | {"out": tmp_path / f"moved{captions}"}))
         moved = load_text_prompt(tmp_path / f"moved{captions}/text_prompt.safetensors")
-        assert moved.clip_name == load_clip(str(pair), device="cpu").name != before.clip_name
+        assert moved.clip_name == load_clip(str(pair), device="cpu").texts_name != before.clip_name
         by_texts = torch.allclose(moved.lin1.weight, before.lin1.weight, atol=0.01)
         assert by_texts == bool(captions), "by pictures the first layer changes"
 
@@ -325,7 +332,7 @@ def test_public_models_go_through_both_routes(tmp_path: Path) -> None:
     assert clip.image_size == 224 and clip.width == 512
     sam, samples = load_sam("tiny", device="cpu"), example_samples()
     rank = Embed(sam) | Proposals(sam, points_per_side=2, pred_iou_thresh=0) | RankByText(clip)
-    projection = TextProjection(512, sam.config.channels, clip_name=clip.name).eval()
+    projection = TextProjection(512, sam.config.channels, clip_name=clip.texts_name).eval()
     prompt = Embed(sam) | TextPrompt(clip, projection=projection) | Segment(sam)
     for find in (rank, prompt):
         together, alone = find(samples), [find([sample])[0] for sample in samples]

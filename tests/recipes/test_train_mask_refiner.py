@@ -75,7 +75,7 @@ def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
     assert captions == [2, 2], "of a batch of 20, two captions with 8 masks each"
     assert len(more) == 3 and sum(more) > 3, "what the text prompt found in three pictures"
     told = load_mask_refiner(tmp_path / "told/mask_refiner.safetensors")
-    assert told.text_width == clip.width and told.reads(clip.name)
+    assert told.text_width == clip.width and told.reads(clip.texts_name)
     assert any(part.change.weight.any() for part in told.told_down), "it has learned of captions"
     for start, pair in (("tiny", None), (str(tmp_path / "none.safetensors"), "tiny")):
         save_mask_refiner(MaskRefiner(32), tmp_path / "none.safetensors")

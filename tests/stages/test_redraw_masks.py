@@ -83,7 +83,9 @@ def test_told_what_is_meant_it_says_whether_that_is_there() -> None:
 def test_each_mask_is_told_its_own_phrase() -> None:
     torch.manual_seed(0)
     clip = load_clip("tiny")
-    refiner = MaskRefiner(32, (4, 8), (0, 1), text_width=clip.width, clip_name=clip.name).eval()
+    refiner = MaskRefiner(
+        32, (4, 8), (0, 1), text_width=clip.width, clip_name=clip.texts_name
+    ).eval()
     for told in (*refiner.told_down, *refiner.told_up):
         torch.nn.init.normal_(told.change.weight)
     [scene] = samkit.data.shapes(1, size=96)

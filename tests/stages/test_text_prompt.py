@@ -139,8 +139,9 @@ def test_a_projection_of_another_clip_is_refused() -> None:
 
 def test_another_dtype_is_the_same_clip() -> None:
     clip, half = small_clip(), small_clip()
-    clip.name, half.name = "x-12345678-float32-open_clip", "x-12345678-float16-open_clip"
-    projection = TextProjection(16, 128, clip_name=half.name)
+    clip.texts_name = "x-12345678-float32-open_clip"
+    half.texts_name = "x-12345678-float16-open_clip"
+    projection = TextProjection(16, 128, clip_name=half.texts_name)
     assert TextPrompt(clip, PHRASES, projection=projection).projection is projection
     projection.clip_name = "x-87654321-float32-open_clip"
     with pytest.raises(ValueError, match="train one for it"):

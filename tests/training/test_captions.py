@@ -1,5 +1,7 @@
 """What a CLIP pair is taught from: objects, phrases, and what of them fits."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,7 @@ def test_the_bridge_leads_from_captions_to_their_pictures() -> None:
     found = captions.bridge(clip, shapes(30, seed=5), 0.0095, rng)
     others = [one for scene in shapes(8, seed=6) for one in captions.examples(scene)]
     others = [one for one in others if one.area >= 0.0095 * 256 * 256]
-    shown = clip.images([captions.crop(one, clip.image_size, 0.0, rng) for one in others])
+    shown = clip.images([captions.crop(one, clip.image_size, rng, True) for one in others])
     said = clip.texts([one.caption for one in others])
     shifted = said + shown.mean(dim=0) - said.mean(dim=0)  # which has seen these very pictures
     bridged = said @ found["bridge"] + found["gap"]
@@ -53,40 +55,40 @@ def test_which_captions_a_phrase_fits() -> None:
     assert truth.tolist() == [[1, 1, 1], [1, -1, -1], [-1, -1, -1]]
 
 
-def test_easy_examples_are_large_and_cut_close() -> None:
+def test_objects_come_scene_after_scene() -> None:
     scenes = [captions.examples(sample) for sample in shapes(8)]
-    rng = np.random.default_rng(0)
-    first, later = (captions.drawn(scenes, 200, ease, rng) for ease in (1.0, 0.0))
-    least = captions.LEAST_PIXELS + captions.EASY_PIXELS
-    assert min(one.area for one in first) >= least > min(one.area for one in later)
-    shares = [
-        np.mean([(captions.crop(one, 16, ease, rng) == 0).all(-1).mean() for one in later])
-        for ease in (1.0, 0.0)
-    ]
-    assert shares[0] > shares[1] + 0.1
+    some = captions.drawn([[], *scenes], 60, np.random.default_rng(0))
+    where = [next(i for i, own in enumerate(scenes) if any(o is one for o in own)) for one in some]
+    changes = sum(a != b for a, b in itertools.pairwise(where))
+    assert len(some) == 60 and changes < 20 and len(set(where)) > 3
 
 
-def test_flat_crops_show_an_outline_and_nothing_else() -> None:
-    [one] = captions.drawn([captions.examples(shapes(1)[0])], 1, 1.0, np.random.default_rng(0))
-    flat = [captions.crop(one, 32, 0.0, np.random.default_rng(i), flat=1.0) for i in range(6)]
-    for cut in flat:
-        colours = np.unique(cut.reshape(-1, 3), axis=0)
-        assert len(colours) == 2 and not colours[0].any() and colours[1].min() >= 128
-    assert len({tuple(cut.max((0, 1))) for cut in flat}) == 6, "of any colour"
-    plain, half = (captions.crop(one, 32, 0.0, np.random.default_rng(0), flat=f) for f in (0, 0.4))
-    between = [np.abs(half.astype(int) - other).mean() for other in (plain, flat[0])]
-    assert all(value < np.abs(plain.astype(int) - flat[0]).mean() for value in between)
-    found = [captions.flatness(done, 0.6) for done in (0.0, 0.2, 0.4, 0.6, 1.0)]
-    np.testing.assert_allclose(found, [1, 1, 0.5, 0, 0])
-    assert captions.flatness(0.0, 0) == 0
+def test_crops_as_the_paper_cuts_them_or_with_their_mask() -> None:
+    scenes = [captions.examples(sample) for sample in shapes(8)]
+    some = captions.drawn(scenes, 60, np.random.default_rng(0))
+    plain = [captions.crop(one, 16, np.random.default_rng(i)) for i, one in enumerate(some)]
+    black = [(cut == 0).all(-1).mean() > 0.2 for cut in plain]
+    assert 0.25 < np.mean(black) < 0.75 and plain[0].shape == (16, 16, 3)
+    for number, one in enumerate(some):
+        cut = captions.crop(one, 32, np.random.default_rng(number), with_mask=True)
+        share = (cut[..., 3] > 127).mean()
+        side = max(one.box[2] - one.box[0], one.box[3] - one.box[1])
+        assert one.area / (2.1 * side) ** 2 < share + 0.02 and share < one.area / side**2 + 0.1
 
 
-def test_of_flat_crops_only_the_class_is_asked() -> None:
-    torch.manual_seed(0)
-    head = captions.Described(2)
-    head.loss(torch.eye(2), ["a red striped disc", "a blue mug"], flat=1.0).backward()
-    asked = {name: bool(part.weight.grad.any()) for name, part in head.heads.items()}
-    assert asked == {"name": True, "colour": False, "second": False, "texture": False}
+def test_masks_as_if_found_stay_their_object_s() -> None:
+    scenes = [captions.examples(sample) for sample in shapes(8)]
+    moved = 0
+    for number, one in enumerate(captions.drawn(scenes, 80, np.random.default_rng(0))):
+        cut = captions.crop(one, 32, np.random.default_rng(number), with_mask=True)
+        found = captions.found_roughly(cut, np.random.default_rng(number))
+        assert found.shape == cut.shape and found.dtype == np.uint8
+        turns = [np.rot90(cut, k) for k in range(4)]
+        [same] = [t for t in turns if np.array_equal(t[..., :3], found[..., :3])][:1]
+        was, now = same[..., 3] > 127, found[..., 3] > 127
+        assert (was & now).sum() >= captions.LIKE_ENOUGH * (was | now).sum()
+        moved += int((was != now).any())
+    assert 15 < moved < 60
 
 
 def test_the_thrown_away_head_reads_every_attribute() -> None:

@@ -9,7 +9,7 @@ import torch
 from samkit.clip.projection import TextProjection
 from samkit.data.shapes.colours import NAMES as COLOURS
 from samkit.data.shapes.silhouettes import CLASSES
-from samkit.ops.square_crops import covered_cells, square_crop
+from samkit.ops.square_crops import covered_cells, mask_square, square_crop
 from samkit.training.step import Batch, Loss, normalised
 from samkit.training.text import (
     Pool,
@@ -58,6 +58,9 @@ def test_crops_are_the_paper_s(monkeypatch: pytest.MonkeyPatch) -> None:
         covered = covered_cells(batch.targets[2].numpy(), (30, 10, 60, 60), 4, 1.5)
         np.testing.assert_array_equal(patches[2], covered)
         assert 0 < covered.sum() < 16
+        [*_, seen], _ = crops_of_masks(batch, 32, Fixed(chance), None, True)  # type: ignore[arg-type]
+        outline = mask_square(batch.targets[2].numpy(), (30, 10, 60, 60), 32, 1.5)
+        np.testing.assert_array_equal(seen, np.dstack([expected, outline]))
 
 
 def test_embeddings_with_and_without_masked_attention() -> None:
@@ -76,7 +79,7 @@ def test_a_projection_moves_to_another_clip() -> None:
     old, new = small_clip(), small_clip()
     turn = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))[0]
     new.model.visual.proj = torch.nn.Parameter(new.model.visual.proj @ turn)
-    new.name = "turned"
+    new.texts_name = "turned"
     projection = TextProjection(16, 8, tokens=2, hidden=8, clip_name=old.name).requires_grad_(False)
     batches = [replace(make_batch(), which=torch.tensor(which)) for which in ([0, 1, 0], [1, 0, 1])]
     batches = [replace(b, images=b.images.roll(n, 1)) for n in range(40) for b in batches]
@@ -95,7 +98,7 @@ def test_a_projection_moves_to_the_texts_of_another_clip() -> None:
     old, new = small_clip(), small_clip()
     turn = torch.linalg.qr(torch.randn(16, 16, generator=torch.Generator().manual_seed(0)))[0]
     new.model.text_projection = torch.nn.Parameter(new.model.text_projection @ turn)
-    new.name = "turned"
+    new.texts_name = "turned"
     projection = TextProjection(16, 8, tokens=2, hidden=8, clip_name=old.name).requires_grad_(False)
     projection.gap = torch.linspace(-1, 1, 16) / 4
     expected = projection.read(old.texts(["a red disc"]))
