@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from samkit.ops.convolutions import Residual, convolution
+
 LEAST, LEAST_OF_ALL = 0.02, 0.1  # contrast below which a surface is plain, on one axis and on all
 FAR, FARTHER = (
     3.0,
@@ -75,29 +77,6 @@ class MaskTower(nn.Module):
         whole = torch.cat([shape.mean(dim=(2, 3)), shape.amax(dim=(2, 3))], dim=1)
         seen: torch.Tensor = self.hidden(torch.cat([whole, pooled, spread], dim=1))
         return seen
-
-
-class Residual(nn.Module):
-    """Two convolutions beside the way straight on."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = convolution(width, width)
-        norm = nn.BatchNorm2d(width)
-        nn.init.zeros_(norm.weight)
-        self.second = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), norm)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(x + self.second(self.first(x)))
-
-
-def convolution(channels: int, width: int, stride: int = 1, size: int = 3) -> nn.Sequential:
-    """A convolution without a bias, normalised and rectified."""
-    return nn.Sequential(
-        nn.Conv2d(channels, width, size, stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from samkit.ops.convolutions import Residual, convolution
 from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint, same_weights
 from samkit.ops.shipped import shipped_or_given
@@ -51,15 +52,15 @@ class MaskRefiner(nn.Module):
             )
         self.side, self.widths, self.blocks = side, tuple(widths), tuple(blocks)
         self.sam_name, self.text_width, self.clip_name = sam_name, text_width, clip_name
-        self.stem = _convolution(4, widths[0])
+        self.stem = convolution(4, widths[0])
         steps = list(itertools.pairwise(widths))
-        self.down = nn.ModuleList(_convolution(here, below, 2) for here, below in steps)
+        self.down = nn.ModuleList(convolution(here, below, 2) for here, below in steps)
         self.encode = nn.ModuleList(
-            nn.Sequential(*(_Residual(width) for _ in range(count)))
+            nn.Sequential(*(Residual(width) for _ in range(count)))
             for width, count in zip(widths, blocks, strict=True)
         )
         self.lift = nn.ModuleList(nn.Conv2d(below, here, 1) for here, below in steps)
-        self.mix = nn.ModuleList(_convolution(here, here) for here, _ in steps)
+        self.mix = nn.ModuleList(convolution(here, here) for here, _ in steps)
         self.draw = nn.Conv2d(widths[0], 1, 3, padding=1)
         self.iou = nn.Linear(widths[-1], 1)
         self.iou_of_drawn = nn.Linear(widths[min(1, len(steps))], 1, bias=False)
@@ -123,26 +124,6 @@ class _Told(nn.Module):
     def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         scale, shift = self.change(told)[:, :, None, None].chunk(2, dim=1)
         return F.relu(x * (1 + scale) + shift)
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = _convolution(width, width)
-        self.second = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(x + self.second(self.first(x)))
-
-
-def _convolution(channels: int, width: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
 
 
 def save_mask_refiner(refiner: MaskRefiner, path: str | Path) -> None:
