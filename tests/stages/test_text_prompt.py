@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from samkit import Prompts, Sample, load_sam, stored
+from samkit.clip import load_clip
 from samkit.clip.projection import (
     DECODER,
     ENCODER,
@@ -238,5 +239,6 @@ def test_a_change_of_low_rank_is_kept_to_the_last_bit_but_rounding() -> None:
 def test_the_shipped_text_prompt_fits_the_shipped_models(sam) -> None:
     shipped = load_text_prompt("tiny")
     assert shipped.channels == sam.config.channels
-    assert shipped.clip_name.startswith("tiny-") and shipped.sam_name.startswith("tiny-")
+    assert shipped.clip_name == load_clip("tiny", device="cpu").texts_name
+    assert shipped.sam_name.startswith("tiny-")
     assert text_sam(sam).name == f"{sam.name}+{shipped.name}"
