@@ -1,6 +1,6 @@
 """Train the small CLIP pair that samkit ships, on objects of made-up scenes and their captions.
 
-    python recipes/train_clip.py                                ten minutes of one slow core
+    python recipes/train_clip.py                                a quarter of an hour of one core
     python recipes/train_clip.py --texts-of tiny --steps 8000   its pictures anew, for texts that stay
     python recipes/train_clip.py --start tiny --seed 1          goes on from there
     python recipes/train_clip.py --pool 50 --steps 20           a trial
