@@ -12,6 +12,7 @@ tell the attributes of its caption. One in ten combinations of class and colour 
 (`phrases.held_out`), and no evaluation draws scenes with these seeds.
 """
 
+import copy
 from collections import deque
 from pathlib import Path
 
@@ -86,7 +87,6 @@ def main(
     model.requires_grad_(not texts_of).visual.requires_grad_(True)
     model.logit_scale.requires_grad_(True)
     learned = torch.nn.ModuleList([model, described])
-    taught = [parameter for parameter in learned.parameters() if parameter.requires_grad]
     both = optimizers(learned, learning_rate)
     state = {"learned": learned, "kernels": both[0], "others": both[1]}
     sitting = Sitting(state, {"seed": seed}, out / "state.pt", steps, every=save_every)
@@ -102,7 +102,7 @@ def main(
         some = drawn(scenes, batch, rng)
         captions = [one.caption for one in some]
         phrases = list(dict.fromkeys(asked(caption, rng) for caption in captions))
-        crops = [found_roughly(crop(one, SIDE, rng, with_mask=True), rng) for one in some]
+        crops = [found_roughly(crop(one, SIDE, rng, seen=True), rng) for one in some]
         seen = model.visual.seen(inputs(crops, CONFIG))
         features = model.visual.embed(seen)
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
@@ -116,12 +116,10 @@ def main(
         recent.append((pairs.item(), told.item()))
         if sitting.reports:
             first, second = np.mean(recent, axis=0)
-            share = right(Clip(model, words, "now"), unseen)  # which freezes the model
+            now = Clip(copy.deepcopy(model), words, "now")  # a Clip freezes its model
+            share = right(now, unseen)
             reached = f"pairs {first:.4f}, attributes {second:.4f}, right {share:.3f}"
             print(f"{sitting}: {reached}", flush=True)
-            model.train()
-            for parameter in taught:
-                parameter.requires_grad_(True)
             recent = []
             save_tiny(model, CONFIG, out)
 

@@ -110,7 +110,7 @@ def main(
         told = [one.caption for one in true]
         found = [np.rot90(cut, int(rng.integers(4))) for one in some for cut in one.crops]
         found = [cut[:, ::-1] if rng.random() < 0.5 else cut for cut in found]
-        whole = [crop(one, clip.image_size, rng, with_mask=True) for one in true]
+        whole = [crop(one, clip.image_size, rng, seen=True) for one in true]
         shown = [found_roughly(cut, rng) for cut in whole]
         seen = model.visual.seen(inputs([*found, *shown], config))
         features = model.visual.embed(seen)

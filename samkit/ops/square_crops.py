@@ -82,6 +82,16 @@ def mask_square(mask: Mask, box: ArrayLike, side: int, context: float = 1.0) -> 
     return _resized(_cut(mask, box, context) * np.uint8(255), side)
 
 
+def with_mask(
+    cut: NDArray[np.uint8], mask: Mask, box: ArrayLike, context: float = 1.0
+) -> NDArray[np.uint8]:
+    """What `square_crop` cut (side, side, 3) with the mask as a fourth channel, 255 inside.
+
+    mask, box, context: as there.
+    """
+    return np.dstack([cut, mask_square(mask, box, cut.shape[0], context)])
+
+
 def in_square(mask: Mask, box: ArrayLike, context: float = 1.0) -> int:
     """How many pixels of a mask lie in `square_crop`'s square. mask: as `mask_square` has it."""
     return int(np.count_nonzero(_cut(mask, box, context)))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from samkit.ops.square_crops import Crop, covered_cells, mask_square, square_crop
+from samkit.ops.square_crops import Crop, covered_cells, square_crop, with_mask
 from samkit.types import Masks
 
 # Crops that exist at one time: 22 MB of CLIP's largest inputs.
@@ -19,11 +19,11 @@ Embed = Callable[[Sequence[Pixels], Sequence[Patches] | None], torch.Tensor]
 
 
 def mask_crops(
-    image: Pixels, masks: Masks, side: int, crop: Crop, grid: int = 0, with_mask: bool = False
+    image: Pixels, masks: Masks, side: int, crop: Crop, grid: int = 0, seen: bool = False
 ) -> Iterator[tuple[Pixels, Patches | None]]:
     """(side, side, 3) uint8 around each mask; around an empty one, the picture's first pixel.
 
-    with_mask: (side, side, 4), the mask last, for a CLIP that sees masks. With `crop.masked_attention` also
+    seen: (side, side, 4), the mask last, for a CLIP that sees masks. With `crop.masked_attention` also
     the mask's patches, (grid, grid) bool; else None.
     """
     run_lengths = masks.rle()
@@ -31,8 +31,7 @@ def mask_crops(
     for box, one in zip(boxes, run_lengths, strict=True):
         alone = one if crop.masked else None
         cut = square_crop(image, box, side, crop.context, alone, crop.outside)
-        if with_mask:
-            cut = np.dstack([cut, mask_square(one, box, side, crop.context)])
+        cut = with_mask(cut, one, box, crop.context) if seen else cut
         inside = covered_cells(one, box, grid, crop.context) if crop.masked_attention else None
         yield cut, inside
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from samkit.clip.model import Clip
 from samkit.ops import rle
 from samkit.ops.regions import cut
-from samkit.ops.square_crops import mask_square, region_from_square, square_crop
+from samkit.ops.square_crops import region_from_square, square_crop, with_mask
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.stages.asked import classes_among, phrases_of
@@ -141,7 +141,7 @@ class RedrawMasks(Stage):
         side, squares = self.refiner.side, []
         for one, box in zip(masks, boxes, strict=True):
             surroundings = square_crop(image, box, side, self.context)
-            squares.append(np.dstack([surroundings, mask_square(one, box, side, self.context)]))
+            squares.append(with_mask(surroundings, one, box, self.context))
         both = torch.from_numpy(np.stack(squares)).to(self.refiner.device).permute(0, 3, 1, 2) / 255
         return both[:, :3], both[:, 3]
 

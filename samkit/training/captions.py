@@ -15,7 +15,7 @@ from samkit.data.shapes.colours import NAMES as COLOURS
 from samkit.data.shapes.phrases import TEXTURES, attributes, fits, held_out, unique
 from samkit.data.shapes.silhouettes import CLASSES
 from samkit.ops import rle
-from samkit.ops.square_crops import mask_square, square_crop
+from samkit.ops.square_crops import square_crop, with_mask
 from samkit.training.choice import choice_loss
 from samkit.training.regression import ridge
 from samkit.types import Sample
@@ -62,17 +62,16 @@ def drawn(scenes: Sequence[list[Example]], count: int, rng: np.random.Generator)
     return some[:count]
 
 
-def crop(one: Example, side: int, rng: np.random.Generator, with_mask: bool = False) -> Pixels:
+def crop(one: Example, side: int, rng: np.random.Generator, seen: bool = False) -> Pixels:
     """(side, side, 3) uint8 as the paper cuts masks for CLIP (app. D.5), mirrored half the time.
 
-    Box widened by 1 to 2, square, background black half the time. with_mask: (side, side, 4), the
+    Box widened by 1 to 2, square, background black half the time. seen: (side, side, 4), the
     background as it is and the mask last, for a CLIP that sees masks.
     """
     context = rng.uniform(1, 2)
-    black = one.mask if not with_mask and rng.random() < 0.5 else None
+    black = one.mask if not seen and rng.random() < 0.5 else None
     cut = square_crop(one.image, one.box, side, context, black)
-    if with_mask:
-        cut = np.dstack([cut, mask_square(one.mask, one.box, side, context)])
+    cut = with_mask(cut, one.mask, one.box, context) if seen else cut
     return cut[:, ::-1] if rng.random() < 0.5 else cut
 
 
@@ -198,9 +197,7 @@ def right(clip: Clip, scenes: Sequence[Sample]) -> float:
         places, side = unique(truth.captions), clip.image_size
         pairs = list(zip(truth.boxes, truth.run_lengths, strict=True))
         crops = [
-            np.dstack(
-                [square_crop(sample.image, box, side, 1.5), mask_square(mask, box, side, 1.5)]
-            )
+            with_mask(square_crop(sample.image, box, side, 1.5), mask, box, 1.5)
             for box, mask in pairs
         ]
         table = clip.texts([truth.captions[i] for i in places]) @ clip.images(crops).T

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from samkit.data.shapes.phrases import held_out, unique
 from samkit.ops import rle
-from samkit.ops.square_crops import mask_square, square_crop
+from samkit.ops.square_crops import square_crop, with_mask
 from samkit.types import Masks, Sample
 
 IS_OBJECT = 0.5  # IoU above which a mask is an object: what `PhraseIoU` counts as a hit
@@ -129,6 +129,5 @@ def _crops(
     crops = []
     for box, one in zip(masks.outer_boxes(), masks.rle(), strict=True):
         context = rng.uniform(*CONTEXT)
-        around = square_crop(image, box, side, context)
-        crops.append(np.dstack([around, mask_square(one, box, side, context)]))
+        crops.append(with_mask(square_crop(image, box, side, context), one, box, context))
     return np.stack(crops)

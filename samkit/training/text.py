@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
-from samkit.ops.square_crops import covered_cells, mask_square, square_crop
+from samkit.ops.square_crops import covered_cells, square_crop, with_mask
 from samkit.sam.decoding import Chunk
 from samkit.sam.model import Sam
 from samkit.sam.prompt_encoder import NOT_A_POINT
@@ -42,12 +42,12 @@ def crops_of_masks(
     side: int,
     rng: np.random.Generator,
     grid: int | None = None,
-    with_mask: bool = False,
+    seen: bool = False,
 ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
     """A (side, side, 3) uint8 crop of each mask as the paper cuts them, and the patches it covers.
 
     The mask's box is widened by a random factor from 1 to 2, the crop is square, and half the time
-    pixels outside the mask are black. with_mask: for a CLIP that sees masks, (side, side, 4) with the
+    pixels outside the mask are black. seen: for a CLIP that sees masks, (side, side, 4) with the
     mask last. Patches are (grid, grid) bool; None without a grid.
     """
     crops, patches = [], []
@@ -57,9 +57,7 @@ def crops_of_masks(
         mask = target if rng.random() < MASKED_SHARE else None
         pixels, widened = batch.images[image].cpu().numpy(), rng.uniform(*WIDENED)
         cut = square_crop(pixels, box, side, widened, mask)
-        if with_mask:
-            cut = np.dstack([cut, mask_square(target, box, side, widened)])
-        crops.append(cut)
+        crops.append(with_mask(cut, target, box, widened) if seen else cut)
         if grid is not None:
             patches.append(covered_cells(target, box, grid, widened))
     return crops, None if grid is None else patches

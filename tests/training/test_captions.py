@@ -70,7 +70,7 @@ def test_crops_as_the_paper_cuts_them_or_with_their_mask() -> None:
     black = [(cut == 0).all(-1).mean() > 0.2 for cut in plain]
     assert 0.25 < np.mean(black) < 0.75 and plain[0].shape == (16, 16, 3)
     for number, one in enumerate(some):
-        cut = captions.crop(one, 32, np.random.default_rng(number), with_mask=True)
+        cut = captions.crop(one, 32, np.random.default_rng(number), seen=True)
         share = (cut[..., 3] > 127).mean()
         side = max(one.box[2] - one.box[0], one.box[3] - one.box[1])
         assert one.area / (2.1 * side) ** 2 < share + 0.02 and share < one.area / side**2 + 0.1
@@ -80,7 +80,7 @@ def test_masks_as_if_found_stay_their_object_s() -> None:
     scenes = [captions.examples(sample) for sample in shapes(8)]
     moved = 0
     for number, one in enumerate(captions.drawn(scenes, 80, np.random.default_rng(0))):
-        cut = captions.crop(one, 32, np.random.default_rng(number), with_mask=True)
+        cut = captions.crop(one, 32, np.random.default_rng(number), seen=True)
         found = captions.found_roughly(cut, np.random.default_rng(number))
         assert found.shape == cut.shape and found.dtype == np.uint8
         turns = [np.rot90(cut, k) for k in range(4)]
