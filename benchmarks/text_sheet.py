@@ -22,19 +22,9 @@ from samkit.data.phrases import by_telling_caption
 from samkit.metrics import PhraseIoU
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import load_mask_refiner
-from samkit.stages import (
-    Embed,
-    Mirrored,
-    NonMaxSuppression,
-    RankByText,
-    SegmentCrops,
-    TextPrompt,
-    Together,
-    Top,
-    text_sam,
-)
+from samkit.stages import Embed, RankByText, Top, text_sam
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.redraw_masks import LIKELIEST_PROMPTED, redraw_by_phrase
+from samkit.stages.text_routes import ask_by_text, redraw_likeliest, seen_twice
 
 SIDE, LINES = 400, 52  # pixels of a picture, and of the words beneath
 DIM = 0.45  # brightness of what is no answer
@@ -56,12 +46,10 @@ def answers(device: str) -> Stage:
     """What finds one mask for each phrase."""
     sam, clip = text_sam(load_sam("tiny", device)), load_clip("tiny", None, device)
     refiner = load_mask_refiner("tiny", device)
-    ask = TextPrompt(clip) | SegmentCrops(sam, crop_n_layers=2, several=True) | NonMaxSuppression()
-    ask = Embed(sam) | ask
-    both = Together([ask, Mirrored(ask)]) | NonMaxSuppression()
-    redraw = redraw_by_phrase(refiner, clip, mirrored=True, prompted=True)
+    ask = seen_twice(Embed(sam) | ask_by_text(sam, clip, crops=2, several=True))
+    redraw = redraw_likeliest(refiner, clip, prompted=True, mirrored=True)
     choose = RankByText(clip, each="own", mirrored=True, **FOR_TINY) | Top(1, per="class")
-    return both | Top(LIKELIEST_PROMPTED, per="class") | redraw | choose
+    return ask | redraw | choose
 
 
 def cell(sample: Sample, phrase: int) -> NDArray[np.uint8]:

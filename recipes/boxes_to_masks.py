@@ -57,7 +57,7 @@ def main(
     exact. limit: the first N pictures only.
     """
     if data == "shapes":
-        data = str(boxes_of_shapes(limit or 20, out / "shapes"))
+        data = str(to_coco(shapes(limit or 20), out / "shapes", boxes_only=True))
     model = load_sam(sam, device, dtype)
     if zoom and refine:
         raise typer.BadParameter("masks of --zoom cannot be fed back: --zoom or --refine")
@@ -142,16 +142,6 @@ def yolo_files(
     errors = write_each(dataset, pipeline, place, content, out / "run.json", source)
     print(f"{out / 'labels'}: {len(dataset) - len(errors)} of {len(dataset)} pictures")
     return errors
-
-
-def boxes_of_shapes(count: int, folder: Path) -> Path:
-    """A COCO file of made-up scenes that has lost its masks."""
-    path = to_coco(shapes(count), folder)
-    whole = json.loads(path.read_text())
-    for one in whole["annotations"]:
-        del one["segmentation"], one["area"]
-    write_atomically(path, json.dumps(whole))
-    return path
 
 
 if __name__ == "__main__":

@@ -15,17 +15,12 @@ an image; Felzenszwalb's segments, as many, 17.9 (S 12.8, M 21.1, L 22.1). Witho
 seconds of one core.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
-from skimage.segmentation import felzenszwalb
 
-from samkit import Masks, Sample, evaluate, load_sam
+from samkit import evaluate, load_sam
 from samkit.data import lvis, shapes
 from samkit.evaluation import format_summary
 from samkit.metrics import MaskAR
@@ -36,6 +31,7 @@ from samkit.stages import (
     AverageScores,
     Embed,
     FavourLarge,
+    Felzenszwalb,
     GuidedFilter,
     MaskBoxes,
     NonMaxSuppression,
@@ -121,33 +117,6 @@ def val(data: str) -> str | None:
     """The split's name if the folder has several annotation files."""
     files = [*Path(data).glob("annotations/lvis*.json"), *Path(data).glob("lvis*.json")]
     return "val" if len(files) > 1 else None
-
-
-@dataclass(frozen=True, repr=False, kw_only=True)
-class Felzenszwalb(Stage):
-    """Regions of alike colour at several scales (Felzenszwalb and Huttenlocher 2004), coarse ones first.
-
-    scales: `scale` of scikit-image's `felzenszwalb`, the rest at its defaults. A region that several
-    scales give is proposed once.
-    """
-
-    scales: tuple[float, ...] = (3200, 1600, 800, 400, 200, 100, 50)
-
-    reads = ("image",)
-    writes = ("masks",)
-
-    def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [sample.replace(masks=self._segments(sample.image)) for sample in samples]
-
-    def _segments(self, image: NDArray[np.uint8]) -> Masks:
-        found: dict[str, Masks] = {}
-        for rank, scale in enumerate(self.scales):
-            labels = felzenszwalb(image, scale)
-            for label in range(labels.max() + 1):
-                score = 1 - rank / len(self.scales)
-                mask = Masks.from_binary((labels == label)[None], [score])
-                found.setdefault(mask.rle()[0]["counts"], mask)
-        return Masks.concat(list(found.values()))
 
 
 if __name__ == "__main__":

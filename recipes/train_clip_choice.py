@@ -5,8 +5,8 @@
 
 A pair that knows objects (train_clip.py) likes a piece of one as much as the whole. Here it is shown what
 everything mode, and a text prompt, find in made-up scenes, and each phrase of a scene is to prefer the
-masks that are its object. Besides, the pair goes on learning objects
-and captions as it did before. The same line again goes on from where it was killed.
+masks that are its object; of what a text prompt found for a phrase, that phrase alone. Besides, the pair
+goes on learning objects and captions as it did before. The same line again goes on from where it was killed.
 """
 
 import json
@@ -18,15 +18,16 @@ import torch
 import torch.nn.functional as F
 import typer
 
-from samkit import Sample, load_sam, stages
+from samkit import load_sam, stages
 from samkit.clip import Clip, load_clip
 from samkit.clip.load import save_tiny, tiny_files
 from samkit.clip.projection import load_text_prompt
 from samkit.data import shapes
-from samkit.data.shapes.phrases import unique
+from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.sam.model import Sam
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.redraw_masks import redraw_by_phrase
+from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.training.captions import (
     Described,
     asked,
@@ -38,7 +39,8 @@ from samkit.training.captions import (
     inputs,
     pair_loss,
 )
-from samkit.training.choice import Choice, choice, choice_loss
+from samkit.training.choice import Choice, choice_loss
+from samkit.training.collect_choices import collect_choices
 from samkit.training.muon import optimizers
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 
@@ -83,7 +85,12 @@ def main(
         raise typer.BadParameter(f"--start is a pair that sees masks (train_clip.py), not {start}")
     folder = None if start == "tiny" else Path(start)
     config = json.loads(tiny_files(folder)[0].read_text(encoding="utf-8"))
-    files = collect(clip, out / "choices", sam, prompt, redraw, scenes, prompted, masks)
+    finder = load_sam(sam, device="cpu")
+    finds = [(everything(finder, redraw), scenes)]
+    finds += [(by_prompt(finder, clip, prompt, redraw), prompted)] if prompted else []
+    made = {"sam": finder.name, "prompt": prompt, "redraw": redraw}
+    made |= {"counts": [scenes, prompted, masks]}
+    files = collect_choices(finds, TRAINING_SEED, clip.image_size, masks, out / "choices", made)
     model, words = clip.model.train().requires_grad_(True), clip.tokenizer
     if not texts:
         model.requires_grad_(False).visual.requires_grad_(True)
@@ -121,8 +128,9 @@ def main(
         for one in some:
             texts = F.normalize(model.encode_text(words(list(one.phrases))), dim=-1)
             fit = images[place : place + len(one.of)] @ texts.T
-            value = fit + worth * torch.from_numpy(one.predicted_iou)[:, None]
-            choices.append(choice_loss(sharpness.exp() * value, torch.from_numpy(one.iou)))
+            value = sharpness.exp() * (fit + worth * torch.from_numpy(one.predicted_iou)[:, None])
+            iou, own = torch.from_numpy(one.iou), torch.from_numpy(one.own)
+            choices += [choice_loss(value, iou), choice_loss(value, iou, own)]
             place += len(one.of)
         chosen = torch.stack(choices).mean()
         (pairs + described.loss(seen[place:], told) + chosen).backward()
@@ -140,60 +148,20 @@ def main(
             save_tiny(model, config, out)
 
 
-def collect(
-    clip: Clip,
-    folder: Path,
-    name: str,
-    prompt: str,
-    redraw: str | None,
-    scenes: int,
-    prompted: int,
-    masks: int,
-) -> list[Path]:
-    """Files of what phrases choose from, made where they are not there yet."""
-    sam = load_sam(name, device="cpu")
-    made = {
-        "sam": sam.name,
-        "prompt": prompt,
-        "redraw": redraw,
-        "counts": [scenes, prompted, masks],
-    }
-    about = folder / "made.json"
-    if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != made:
-        raise typer.BadParameter(
-            f"{folder} holds masks of {before}, not {made}; give another --out"
-        )
-    about.write_text(json.dumps(made), encoding="utf-8")
-    refiner = load_mask_refiner(redraw) if redraw else None
-    find = everything = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
-    if refiner:
-        find = everything = everything | stages.RedrawMasks(refiner, passes=2)
-    if prompted:
-        words = load_text_prompt(prompt)
-        reader, ask = stages.text_sam(sam, words), stages.TextPrompt(clip, projection=words)
-        look = stages.SegmentCrops(reader, crop_n_layers=2, several=True)
-        find = stages.Embed(reader) | ask | look
-        find |= redraw_by_phrase(refiner, clip) if refiner else stages.GuidedFilter(radius=0.25)
-    files = []
-    for number, sample in enumerate(shapes(scenes + prompted, TRAINING_SEED)):
-        path = folder / f"{number:06d}.npz"
-        if not path.is_file():
-            [found] = (everything if number < scenes else find)([telling(sample)])
-            one = choice(found, clip.image_size, masks, np.random.default_rng(number))
-            if one is None:
-                continue
-            one.save(path)
-        files.append(path)
-        if len(files) % 50 == 0:
-            print(f"masks of {len(files)} scenes", flush=True)
-    return files
+def everything(sam: Sam, redraw: str | None) -> Stage:
+    """Everything mode's masks, drawn anew where asked, untold."""
+    find = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
+    return find | stages.RedrawMasks(load_mask_refiner(redraw), passes=2) if redraw else find
 
 
-def telling(sample: Sample) -> Sample:
-    """The scene with those captions as phrases that fit one object alone."""
-    assert sample.annotations is not None and sample.annotations.captions is not None
-    captions = sample.annotations.captions
-    return sample.replace(phrases=tuple(captions[place] for place in unique(captions)))
+def by_prompt(sam: Sam, clip: Clip, prompt: str, redraw: str | None) -> Stage:
+    """The masks that a text prompt finds for each phrase, the likeliest drawn anew where asked, told it."""
+    words = load_text_prompt(prompt)
+    reader = stages.text_sam(sam, words)
+    ask = stages.Embed(reader) | ask_by_text(reader, clip, words, crops=2, several=True)
+    if redraw:
+        return ask | redraw_likeliest(load_mask_refiner(redraw), clip, prompted=True)
+    return ask | stages.GuidedFilter(radius=0.25)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ told one caption, its guesses of the IoU are to choose the right one. One pictur
 measure on. The same line again goes on from where it was killed.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,17 +23,14 @@ import numpy as np
 import torch
 import typer
 
-from samkit import Masks, Sample, load_sam, stages
+from samkit import Masks, Sample, load_sam
 from samkit.clip import load_clip
-from samkit.clip.model import Clip
-from samkit.clip.projection import load_text_prompt
 from samkit.ops import rle
 from samkit.ops.fingerprint import same_weights
-from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
-from samkit.sam.model import Sam
 from samkit.stages import RedrawMasks
-from samkit.training.found import Example, Pictures, example, with_found
+from samkit.training.collect_found import by_phrase, collect_found
+from samkit.training.found import Example, Pictures
 from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 from samkit.training.soup import mean_of, measure_norms
@@ -100,7 +96,7 @@ def main(
     asked = {"sam": model.name, "data": specs, "counts": [pictures, objects, zoom, seed]}
     asked |= {"captions": bool(reader), "prompt": prompt, "prompted": prompted}
     draw = Pictures(specs, model.config.image_size, objects, zoom, seed, captions=bool(reader))
-    examples = collect(model, draw, ask, prompted, pictures, seed, out / "found", asked)
+    examples = collect_found(model, draw, pictures, out / "found", asked, ask, prompted)
     kept = [one for i, one in enumerate(examples) if i % KEPT_BACK == 0 and len(one.found)]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.objects]
     said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
@@ -143,49 +139,6 @@ def main(
             print(f"{sitting}: loss {np.mean(recent):.3f}; {measured(refiner, kept)}", flush=True)
             recent = []
     save_mask_refiner(refiner, out / "mask_refiner.safetensors")
-
-
-def collect(
-    sam: Sam,
-    draw: Pictures,
-    ask: Stage | None,
-    prompted: float,
-    pictures: int,
-    seed: int,
-    folder: Path,
-    asked: dict,
-) -> list[Example]:
-    """Pictures with what the SAM found in them, asked where they are not in the folder yet.
-
-    ask: what finds masks for captions too, in this share of the pictures (prompted).
-    """
-    folder.mkdir(exist_ok=True)
-    about, examples = folder / "made.json", []
-    if about.is_file() and (before := json.loads(about.read_text(encoding="utf-8"))) != asked:
-        raise typer.BadParameter(f"{folder} was made by {before}, not {asked}; give another --out")
-    about.write_text(json.dumps(asked), encoding="utf-8")
-    for number in range(pictures):
-        path, rng = folder / f"{number:06d}.npz", np.random.default_rng((seed, number))
-        if not path.is_file():
-            image, masks, captions = draw(rng)
-            one = example(sam, image, masks, rng, captions)
-            if ask and one.captions and rng.random() < prompted:
-                [answered] = ask([Sample(number, image, phrases=one.captions)])
-                one = with_found(one, answered.masks)
-            one.save(path)
-        examples.append(Example.load(path))
-        if (number + 1) % 100 == 0:
-            print(f"{sam.name} was asked about {number + 1} of {pictures} pictures", flush=True)
-    return examples
-
-
-def by_phrase(sam: Sam, clip: Clip, prompt: str) -> Stage:
-    """The likeliest masks that a text prompt finds for each phrase, in the picture and in crops of it."""
-    words = load_text_prompt(prompt)
-    reader = stages.text_sam(sam, words)
-    look = stages.SegmentCrops(reader, crop_n_layers=1, several=True)
-    find = stages.Embed(reader) | stages.TextPrompt(clip, projection=words) | look
-    return find | stages.NonMaxSuppression() | stages.Top(CANDIDATES, per="class")
 
 
 def measured(refiner: MaskRefiner, kept: list[Example]) -> str:

@@ -25,13 +25,11 @@ from samkit.stages import (
     RankByQuality,
     RankByText,
     Segment,
-    SegmentCrops,
-    TextPrompt,
     Top,
     text_sam,
 )
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.redraw_masks import LIKELIEST_PROMPTED, LIKELIEST_PROPOSED, redraw_by_phrase
+from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.types import Prompts, Sample
 
 Mode = Literal["points", "box", "everything", "text"]
@@ -180,29 +178,29 @@ class Answers:
         shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
             rank: Stage = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
-            if self.weak:
-                rank |= Top(LIKELIEST_PROPOSED) | self._drawn(shown, prompted=False)
-            return rank, sample
-        words = self.text_prompt
-        ask = TextPrompt(self.clip, projection=words, with_points=bool(question.points))
+            return rank | self._drawn(shown, prompted=False), sample
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
-        look: Stage = Segment(self._reader)
-        if self.weak:  # it sees small things in crops alone, and roughly
-            crops = SegmentCrops(self._reader, crop_n_layers=2, several=True)
-            likeliest = crops | NonMaxSuppression() | Top(LIKELIEST_PROMPTED)
-            look = likeliest | self._drawn(shown, prompted=True)
+        ask = ask_by_text(
+            self._reader,
+            self.clip,
+            self.text_prompt,
+            crops=2 if self.weak else 0,  # it sees small things in crops alone
+            several=self.weak,
+            with_points=bool(question.points),
+        )
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
-        return again | ask | look, sample
+        return again | ask | self._drawn(shown, prompted=True), sample
 
     def _drawn(self, shown: Mapping[str, Any], prompted: bool) -> Stage:
-        """Masks drawn anew; CLIP ranks them, and of those that became one the best stays."""
+        """Rough masks drawn anew; CLIP ranks them, and of those that became one the best stays."""
         assert self.clip is not None, "asked for by phrases alone"
-        rank = RankByText(self.clip, each="own", **shown)
-        redraw = redraw_by_phrase(self._refiner, self.clip, prompted=prompted)
-        return redraw | rank | NonMaxSuppression()
+        if not self.weak:
+            return Pipeline()
+        redraw = redraw_likeliest(self._refiner, self.clip, prompted=prompted)
+        return redraw | RankByText(self.clip, each="own", **shown) | NonMaxSuppression()
 
 
 def clicked(question: Question) -> Prompts:

@@ -1,8 +1,9 @@
 """Every sample through a pipeline into a file of its own: what is made to be kept, not to be scored."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -46,7 +47,7 @@ def write_each(
                 f"{owners[path]!r} and {id!r} would both be written to {path}; rename one"
             )
     pipeline = Pipeline() | pipeline
-    _refuse_other_run(run_file, {"pipeline": repr(pipeline), "data": data})
+    refuse_other_run(run_file, {"pipeline": repr(pipeline), "data": data})
     todo = [index for index, id in enumerate(ids) if not paths[id].exists()]
     index_of = {ids[index]: index for index in todo}
     pending = Dataset("todo", list(index_of), lambda id: samples[index_of[id]])
@@ -75,7 +76,11 @@ def format_errors(errors: dict[SampleId, str]) -> str:
     return f"{len(errors)} pictures failed; the same command tries them again:\n{named}"
 
 
-def _refuse_other_run(run_file: Path, run: dict[str, str]) -> None:
+def refuse_other_run(run_file: Path, run: Mapping[str, Any]) -> None:
+    """Writes what made a folder's files into it. Raises ValueError where something else did.
+
+    run: anything that JSON holds.
+    """
     before = parse_json(run_file.read_bytes()) if run_file.exists() else run
     if before != run:
         raise ValueError(

@@ -7,6 +7,7 @@ from samkit.stages.detect import Detect
 from samkit.stages.detect_text import DetectText
 from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
+from samkit.stages.felzenszwalb import Felzenszwalb
 from samkit.stages.filter import Filter
 from samkit.stages.find_edges import find_edges
 from samkit.stages.grabcut_masks import GrabCutMasks
@@ -40,6 +41,7 @@ __all__ = [
     "EdgesFromFiles",
     "Embed",
     "FavourLarge",
+    "Felzenszwalb",
     "Filter",
     "GrabCutMasks",
     "Grid",

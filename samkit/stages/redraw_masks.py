@@ -17,10 +17,6 @@ from samkit.stages.asked import classes_among, phrases_of
 from samkit.types import Masks, Sample
 
 AT_ONCE = 64  # squares
-# Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
-# CLIP, whose first look is a rough one.
-LIKELIEST_PROMPTED, LIKELIEST_PROPOSED = 10, 40
-MOSTLY_GUESSED = 0.8  # of a text prompt's masks: what it says of them itself is worth the rest
 
 
 @dataclass(frozen=True, repr=False)
@@ -144,16 +140,3 @@ class RedrawMasks(Stage):
             squares.append(with_mask(surroundings, one, box, self.context))
         both = torch.from_numpy(np.stack(squares)).to(self.refiner.device).permute(0, 3, 1, 2) / 255
         return both[:, :3], both[:, 3]
-
-
-def redraw_by_phrase(
-    refiner: MaskRefiner, clip: Clip, mirrored: bool = False, prompted: bool = False
-) -> RedrawMasks:
-    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice.
-
-    prompted: the masks are a text prompt's, whose own predicted IoU counts too.
-    """
-    if refiner.reads(clip.texts_name):
-        share = MOSTLY_GUESSED if prompted else 1.0
-        return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=share)
-    return RedrawMasks(refiner, passes=2, mirrored=mirrored)

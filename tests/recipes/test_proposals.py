@@ -14,6 +14,7 @@ from samkit.data import lvis, sa1b, shapes, yolo_labels
 from samkit.data.shapes.export import to_coco
 from samkit.metrics.paper import LVIS_PROPOSALS
 from samkit.ops import rle
+from samkit.stages import Felzenszwalb
 from samkit.testing import check_stage, example_samples
 from tests.recipes.test_instance_seg import summary
 
@@ -72,7 +73,7 @@ def test_val_is_taken_of_several_files(tmp_path: Path) -> None:
 
 
 def test_felzenszwalb_is_an_ordinary_stage(tmp_path: Path) -> None:
-    stage = object_proposals_lvis.Felzenszwalb(scales=(300, 50))
+    stage = Felzenszwalb(scales=(300, 50))
     check_stage(stage)
     [answer] = stage([example_samples()[0]])
     areas = answer.masks.areas()

@@ -16,6 +16,7 @@ from samkit import load_sam
 from samkit.clip import Clip, load_clip
 from samkit.clip.projection import DECODER, TextProjection, load_text_prompt
 from samkit.data import shapes
+from samkit.data.phrased import phrased
 from samkit.stages import Embed, Proposals, RankByText, Segment, TextPrompt, text_sam
 from samkit.testing import example_samples
 
@@ -53,12 +54,7 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         by_clip = json.loads((tmp_path / "by/summary.json").read_text())
         assert "several=True" in by_clip["run"]["pipeline"]
         assert "RankByText(" in by_clip["run"]["pipeline"] and not by_clip["errors"]
-        few |= {"grabcut": True, "out": tmp_path / "cut"}
-        recipe("text_to_mask").main(route=route, limit=1, **few)
-        cut = json.loads((tmp_path / "cut/summary.json").read_text())
-        assert "Top(10, per='class') | GrabCutMasks() | RankByText(" in cut["run"]["pipeline"]
-        assert cut["metrics"]["mIoU"] != by_clip["metrics"]["mIoU"] and not cut["errors"]
-        few |= {"grabcut": False, "redraw": "tiny", "out": tmp_path / "drawn"}
+        few |= {"redraw": "tiny", "out": tmp_path / "drawn"}
         recipe("text_to_mask").main(route=route, limit=1, **few)
         drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
         assert "Top(10, per='class') | RedrawMasks(" in drawn["run"]["pipeline"]
@@ -70,8 +66,6 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         assert "Together((Embed(" in twice["run"]["pipeline"]
         assert twice["run"]["pipeline"].count("mirrored=True") == 2, "when drawn, and when ranked"
         assert twice["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not twice["errors"]
-        with pytest.raises(typer.BadParameter, match="--guided and --grabcut"):
-            recipe("text_to_mask").main(route=route, guided=0.2, grabcut=True)
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
         assert by_clip["metrics"]["mIoU"] != alone["mIoU"], "and CLIP's is another"
         return
@@ -101,8 +95,7 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
 
 
 def test_unseen_phrases_are_some_of_all() -> None:
-    read = recipe("text_to_mask").read
-    every, unseen = read("shapes", 12, False), read("shapes", 12, True)
+    every, unseen = phrased("shapes", 12), phrased("shapes", 12, unseen=True)
     counts = [sum(len(sample.phrases) for sample in some) for some in (every, unseen)]
     assert 0 < counts[1] < counts[0] / 3
     assert set(unseen[3].phrases) <= set(every[3].phrases)
@@ -235,7 +228,7 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     small["prompted"] = 0  # a pair without a text prompt of its own
     main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **small)
     assert len(list((tmp_path / "on/choices").glob("*.npz"))) == 1
-    with pytest.raises(typer.BadParameter, match="give another --out"):
+    with pytest.raises(ValueError, match="Write to another folder"):
         main(steps=1, start=str(tmp_path / "whole"), out=tmp_path / "on", **{**small, "masks": 5})
 
 

@@ -11,6 +11,7 @@ import typer
 from samkit import Masks, load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
+from samkit.training import collect_found
 from samkit.training.found import Example
 from samkit.training.redrawing import Shown
 
@@ -49,11 +50,13 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
     assert found.side == 32 and found.sam_name == load_sam("tiny", "cpu").name
     recipe().main(steps=1, start=str(whole), out=tmp_path / "on", **SMALL)
     assert load_mask_refiner(tmp_path / "on/mask_refiner.safetensors").name != found.name
-    with pytest.raises(typer.BadParameter, match="give another --out"):
+    with pytest.raises(ValueError, match="Write to another folder"):
         recipe().main(steps=1, out=tmp_path / "on", **{**SMALL, "objects": 2})
 
 
-def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
+def test_taught_phrases_it_reads_that_clip_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = load_clip("tiny")
     module, captions, more = recipe(), [], []
 
@@ -68,7 +71,8 @@ def test_taught_phrases_it_reads_that_clip_alone(tmp_path: Path) -> None:
         return after
 
     shown, module.shown = module.shown, counted
-    with_found, module.with_found = module.with_found, grown
+    with_found = collect_found.with_found
+    monkeypatch.setattr(collect_found, "with_found", grown)
     module.main(
         steps=2, clip="tiny", prompt="tiny", out=tmp_path / "told", **{**SMALL, "batch": 20}
     )

@@ -59,6 +59,26 @@ def test_few_masks_are_half_objects_and_of_the_rest_the_surest_are_kept() -> Non
     assert len(some.crops) == len(some.iou) == 2 and sum(map(bool, some.of)) == 1
 
 
+def test_masks_found_for_a_phrase_are_chosen_by_it_alone(tmp_path: Path) -> None:
+    sample, _ = found()
+    captions = sample.annotations.captions
+    asked = [captions[i] for i in unique(captions) if not held_out(captions[i])]
+    phrases = (*asked[1:], asked[0])  # in another order than the scene's
+    masks = sample.masks[np.arange(2 * len(captions)) % len(captions)]
+    told = np.arange(len(masks)) % len(phrases)
+    sample = sample.replace(phrases=phrases, masks=masks.replace(class_ids=told))
+    one = choice(sample, 16, 1000, np.random.default_rng(0))
+    one.save(tmp_path / "one.npz")
+    one = type(one).load(tmp_path / "one.npz")
+    for row, number in zip(one.own, one.told, strict=True):
+        assert row.sum() == 1 and row[number]
+    for worth, number in zip(one.predicted_iou, one.told, strict=True):
+        same = np.isclose(masks.predicted_iou, worth)
+        assert one.phrases[number] in {phrases[k] for k in told[same]}
+    few = one.some(3, np.random.default_rng(1))
+    assert len(few.told) == 3 and (few.told[0] == few.told[:2]).all(), "phrase after phrase"
+
+
 def test_crops_are_what_ranking_sees_and_survive_a_file(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("samkit.training.choice.CONTEXT", (1.5, 1.5))
     sample, whole = found()
@@ -66,7 +86,8 @@ def test_crops_are_what_ranking_sees_and_survive_a_file(tmp_path: Path, monkeypa
     one.save(tmp_path / "one.npz")
     again = type(one).load(tmp_path / "one.npz")
     assert again.of == one.of and again.phrases == one.phrases
-    for name in ("crops", "iou", "predicted_iou"):
+    assert (one.told < 0).all() and one.own.all(), "found for nobody, so for all"
+    for name in ("crops", "iou", "predicted_iou", "told"):
         np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
     row = int(np.abs(one.predicted_iou - sample.masks.predicted_iou[1]).argmin())
     box = sample.annotations.boxes[1]
@@ -81,6 +102,12 @@ def test_the_loss_by_hand() -> None:
     )  # of the second phrase there is no mask
     share = (np.e + 1) / (np.e + 1 + np.e**3)
     torch.testing.assert_close(choice_loss(scores, iou), torch.tensor(-np.log(share)).float())
+    own = torch.tensor([[True, True], [True, True], [False, True]])
+    alone = choice_loss(scores, iou, own)
+    torch.testing.assert_close(alone, torch.tensor(0.0))
+    assert float(choice_loss(scores, iou, ~own)) == 0, "its own masks are none of them right"
     scores.requires_grad_(True)
+    choice_loss(scores, iou, own & False).backward()
+    assert scores.grad.abs().sum() == 0
     choice_loss(scores, torch.zeros(3, 2)).backward()
     assert scores.grad.abs().sum() == 0

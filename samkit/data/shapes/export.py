@@ -10,12 +10,13 @@ from samkit.data.dataset import Dataset
 from samkit.ops import rle
 
 
-def to_coco(dataset: Dataset, folder: str | Path) -> Path:
+def to_coco(dataset: Dataset, folder: str | Path, boxes_only: bool = False) -> Path:
     """Write a data set as folder/images/*.png and folder/annotations/instances_shapes.json.
 
     dataset: samples with masks and integer ids, as from `shapes`. Annotation ids count from 1,
     since COCO's evaluation takes 0 for "unmatched". Beside COCO's own fields an annotation has
-    `caption` and `parent_id`, the id of the annotation that it is a part of, or None.
+    `caption` and `parent_id`, the id of the annotation that it is a part of, or None. boxes_only: they
+    are written without their masks and areas, as what `boxes_to_masks.py` is for.
 
     Returns the path of the JSON. Raises ValueError for samples without masks.
 
@@ -40,13 +41,13 @@ def to_coco(dataset: Dataset, folder: str | Path) -> Path:
         boxes, areas = rle.boxes_xywh(truth.run_lengths), rle.areas(truth.run_lengths)
         for i, mask in enumerate(truth.run_lengths):
             parent = -1 if truth.parents is None else int(truth.parents[i])
+            shown = {} if boxes_only else {"segmentation": mask, "area": int(areas[i])}
             annotations.append(
                 {
                     "id": first + i,
                     "image_id": sample.id,
                     "category_id": int(truth.class_ids[i]),
-                    "segmentation": mask,
-                    "area": int(areas[i]),
+                    **shown,
                     "bbox": boxes[i].tolist(),
                     "iscrowd": 0,
                     "caption": None if truth.captions is None else truth.captions[i],

@@ -1,0 +1,80 @@
+"""From phrases to masks, as sentences of the grammar: what recipes and the demo page say alike."""
+
+from collections.abc import Sequence
+
+from samkit.clip.model import Clip
+from samkit.clip.projection import TextProjection
+from samkit.pipeline import Stage
+from samkit.sam.mask_refiner import MaskRefiner
+from samkit.sam.model import Sam
+from samkit.stages.mirrored import Mirrored
+from samkit.stages.rank import NonMaxSuppression, Top
+from samkit.stages.redraw_masks import RedrawMasks
+from samkit.stages.segment import Segment
+from samkit.stages.segment_crops import SegmentCrops
+from samkit.stages.text_prompt import TextPrompt
+from samkit.stages.together import Together
+
+# Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
+# CLIP, whose first look is a rough one.
+PROMPTED, PROPOSED = 10, 40
+MOSTLY_GUESSED = 0.8  # of a text prompt's masks: what it says of them itself is worth the rest
+
+
+def ask_by_text(
+    reader: Sam,
+    clip: Clip,
+    words: TextProjection | None = None,
+    phrases: Sequence[str] | None = None,
+    *,
+    crops: int = 0,
+    several: bool = False,
+    with_points: bool = False,
+) -> Stage:
+    """The paper's route, behind `Embed(reader)`: a phrase's embedding is the prompt.
+
+    reader: what `text_sam` gives. crops: layers of crops of the picture that are asked too
+    (`SegmentCrops`). several: all masks that a phrase has, each once, instead of the likeliest alone.
+    with_points: of `TextPrompt`.
+    """
+    ask = TextPrompt(clip, phrases, projection=words, with_points=with_points)
+    if not crops:
+        return ask | Segment(reader, several=several)
+    look = ask | SegmentCrops(reader, crop_n_layers=crops, several=several)
+    return look | NonMaxSuppression() if several else look
+
+
+def seen_twice(find: Stage) -> Stage:
+    """What is found in the picture and in its mirror image, each mask once."""
+    return Together([find, Mirrored(find)]) | NonMaxSuppression()
+
+
+def redraw_likeliest(
+    refiner: MaskRefiner,
+    clip: Clip,
+    *,
+    prompted: bool,
+    most: int = 0,
+    mirrored: bool = False,
+) -> Stage:
+    """The likeliest masks of each phrase drawn anew, told the phrase; `RankByText` may look at them next.
+
+    prompted: they are a text prompt's masks, and else proposals. most: masks of a phrase that are drawn,
+    where ten, and of proposals forty, are not enough.
+    """
+    likeliest = max(most, PROMPTED if prompted else PROPOSED)
+    redraw = redraw_by_phrase(refiner, clip, prompted=prompted, mirrored=mirrored)
+    return Top(likeliest, per="class") | redraw
+
+
+def redraw_by_phrase(
+    refiner: MaskRefiner, clip: Clip, *, prompted: bool = False, mirrored: bool = False
+) -> RedrawMasks:
+    """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice.
+
+    prompted: the masks are a text prompt's, whose own predicted IoU counts too.
+    """
+    if refiner.reads(clip.texts_name):
+        share = MOSTLY_GUESSED if prompted else 1.0
+        return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=share)
+    return RedrawMasks(refiner, passes=2, mirrored=mirrored)
