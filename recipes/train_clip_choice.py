@@ -18,16 +18,11 @@ import torch
 import torch.nn.functional as F
 import typer
 
-from samkit import load_sam, stages
-from samkit.clip import Clip, load_clip
+from samkit import load_sam
+from samkit.clip import load_clip
 from samkit.clip.load import save_tiny, tiny_files
-from samkit.clip.projection import load_text_prompt
 from samkit.data import shapes
-from samkit.pipeline import Stage
-from samkit.sam.mask_refiner import load_mask_refiner
-from samkit.sam.model import Sam
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.training.captions import (
     Described,
     asked,
@@ -40,13 +35,12 @@ from samkit.training.captions import (
     pair_loss,
 )
 from samkit.training.choice import Choice, choice_loss
-from samkit.training.collect_choices import collect_choices
+from samkit.training.collect_choices import collect_choices, from_everything, from_prompt
 from samkit.training.muon import optimizers
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 
 # Evaluations count seeds from 0; this is the seed of train_clip.py, from a scene on that it seldom reaches.
 TRAINING_SEED, OBJECTS_FROM = 7_100_000, 50_000
-KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
 def main(
@@ -64,6 +58,7 @@ def main(
     objects: int = 64,
     pool: int = 500,
     learning_rate: float = 1e-3,
+    blend: float = 1.0,
     out: Path = Path("runs/train_clip_choice"),
     seed: int = 0,
     save_every: int = 200,
@@ -76,8 +71,11 @@ def main(
     these masks anew before they are shown, as text_to_mask.py --redraw does. texts: the text tower is
     taught too; without, texts stay what they were for all that reads them. masks: kept of a scene
     (1.6 MB for 100). at_once, batch: scenes of a step, and masks of each. objects: true ones of a step,
-    from as many scenes as pool says, of which one is new.
+    from as many scenes as pool says, of which one is new. blend: share of what was learned in the weights
+    that are written in the end, the rest being those of `start`, as in train_text_prompt.py.
     """
+    if not 0 <= blend <= 1:
+        raise typer.BadParameter("--blend is a share, 0 to 1, of what was learned since --start")
     (out / "choices").mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     clip = load_clip(start, device="cpu")
@@ -86,8 +84,8 @@ def main(
     folder = None if start == "tiny" else Path(start)
     config = json.loads(tiny_files(folder)[0].read_text(encoding="utf-8"))
     finder = load_sam(sam, device="cpu")
-    finds = [(everything(finder, redraw), scenes)]
-    finds += [(by_prompt(finder, clip, prompt, redraw), prompted)] if prompted else []
+    finds = [(from_everything(finder, clip, redraw), scenes)]
+    finds += [(from_prompt(finder, clip, prompt, redraw), prompted)] if prompted else []
     made = {"sam": finder.name, "prompt": prompt, "redraw": redraw}
     made |= {"counts": [scenes, prompted, masks]}
     files = collect_choices(finds, TRAINING_SEED, clip.image_size, masks, out / "choices", made)
@@ -101,6 +99,8 @@ def main(
     learned.extend([torch.nn.ParameterList([sharpness, worth])])
     both = optimizers(learned, learning_rate)
     parts = {"learned": learned, "kernels": both[0], "others": both[1]}
+    weights = [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]
+    began = [tensor.clone() for tensor in weights]
     sitting = Sitting(parts, {"seed": seed}, out / "state.pt", steps, every=save_every)
     before = sitting.step
     source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)
@@ -146,22 +146,9 @@ def main(
             print(f"{sitting}: {text}", flush=True)
             recent = []
             save_tiny(model, config, out)
-
-
-def everything(sam: Sam, redraw: str | None) -> Stage:
-    """Everything mode's masks, drawn anew where asked, untold."""
-    find = stages.Embed(sam) | stages.Proposals(sam, points_per_side=16, **KEEP_ALL)
-    return find | stages.RedrawMasks(load_mask_refiner(redraw), passes=2) if redraw else find
-
-
-def by_prompt(sam: Sam, clip: Clip, prompt: str, redraw: str | None) -> Stage:
-    """The masks that a text prompt finds for each phrase, the likeliest drawn anew where asked, told it."""
-    words = load_text_prompt(prompt)
-    reader = stages.text_sam(sam, words)
-    ask = stages.Embed(reader) | ask_by_text(reader, clip, words, crops=2, several=True)
-    if redraw:
-        return ask | redraw_likeliest(load_mask_refiner(redraw), clip, prompted=True)
-    return ask | stages.GuidedFilter(radius=0.25)
+    with torch.no_grad():
+        torch._foreach_lerp_(weights, began, 1 - blend)
+    save_tiny(model, config, out)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from samkit.clip.model import Clip
+from samkit.clip.projection import load_text_prompt
 from samkit.data.shapes import shapes
 from samkit.data.shapes.phrases import held_out, unique
 from samkit.evaluation.each import refuse_other_run
 from samkit.pipeline import Stage
+from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.sam.model import Sam
+from samkit.stages import Embed, GuidedFilter, Proposals, RankByText, RedrawMasks, text_sam
+from samkit.stages.rank_by_text import FOR_TINY
+from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.training.choice import choice
 from samkit.types import Sample
 
@@ -52,3 +59,29 @@ def telling(sample: Sample) -> Sample:
     captions = sample.annotations.captions
     asked = (captions[place] for place in unique(captions))
     return sample.replace(phrases=tuple(caption for caption in asked if not held_out(caption)))
+
+
+def from_everything(sam: Sam, clip: Clip, redraw: str | None = None) -> Stage:
+    """Everything mode's masks; with a refiner drawn anew, each phrase's likeliest if it is told phrases.
+
+    redraw: of `load_mask_refiner`.
+    """
+    grid = Proposals(sam, points_per_side=16, pred_iou_thresh=0, stability_score_thresh=0)
+    find = Embed(sam) | grid  # all of them, since tiny scores itself low
+    if redraw is None:
+        return find
+    refiner = load_mask_refiner(redraw)
+    if not refiner.reads(clip.texts_name):
+        return find | RedrawMasks(refiner, passes=2)
+    look = RankByText(clip, each="phrase", **FOR_TINY)
+    return find | look | redraw_likeliest(refiner, clip, prompted=False)
+
+
+def from_prompt(sam: Sam, clip: Clip, prompt: str, redraw: str | None = None) -> Stage:
+    """The masks that a text prompt finds for each phrase; with a refiner the likeliest, drawn told it."""
+    words = load_text_prompt(prompt)
+    reader = text_sam(sam, words)
+    ask = Embed(reader) | ask_by_text(reader, clip, words, crops=2, several=True)
+    if redraw is None:
+        return ask | GuidedFilter(radius=0.25)
+    return ask | redraw_likeliest(load_mask_refiner(redraw), clip, prompted=True)

@@ -223,6 +223,13 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert torch.equal(after.texts(["a red disc"]), before.texts(["a red disc"]))
     crop = np.zeros((1, 64, 64, 3), np.uint8)
     assert not torch.equal(after.images(crop), before.images(crop))
+    main(steps=1, out=tmp_path / "drawn", blend=0.5, **what)  # the same state, and half of the way
+    half = load_clip(str(tmp_path / "drawn"), device="cpu").model.state_dict()
+    for name, tensor in half.items():
+        if "num_batches" in name:
+            continue
+        ends = [model.state_dict()[name].float() for model in (before.model, after.model)]
+        torch.testing.assert_close(tensor.float(), sum(ends) / 2, atol=2e-3, rtol=2e-3)
     plain, drawn = (sorted((tmp_path / n / "choices").glob("*.npz"))[0] for n in ("whole", "drawn"))
     assert not np.array_equal(np.load(plain)["predicted_iou"], np.load(drawn)["predicted_iou"])
     small["prompted"] = 0  # a pair without a text prompt of its own
