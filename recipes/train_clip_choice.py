@@ -5,7 +5,7 @@
 
 A pair that knows objects (train_clip.py) likes a piece of one as much as the whole. Here it is shown what
 everything mode, and a text prompt, find in made-up scenes, and each phrase of a scene is to prefer the
-masks that are its object; of what a text prompt found for a phrase, that phrase alone. Besides, the pair
+masks that are its object: among all of them, and among those found for it alone. Besides, the pair
 goes on learning objects and captions as it did before. The same line again goes on from where it was killed.
 """
 
@@ -86,7 +86,7 @@ def main(
     finder = load_sam(sam, device="cpu")
     finds = [(from_everything(finder, clip, redraw), scenes)]
     finds += [(from_prompt(finder, clip, prompt, redraw), prompted)] if prompted else []
-    made = {"sam": finder.name, "prompt": prompt, "redraw": redraw}
+    made = {"sam": finder.name, "clip": clip.name, "prompt": prompt, "redraw": redraw}
     made |= {"counts": [scenes, prompted, masks]}
     files = collect_choices(finds, TRAINING_SEED, clip.image_size, masks, out / "choices", made)
     model, words = clip.model.train().requires_grad_(True), clip.tokenizer

@@ -7,7 +7,7 @@ import torch
 
 from samkit.data.shapes import render_scene
 from samkit.data.shapes.dataset import annotate
-from samkit.data.shapes.phrases import held_out, unique
+from samkit.data.shapes.phrases import learnable
 from samkit.training import augment
 from samkit.training.augment import Bools, Pixels
 from samkit.training.simulate import Simulation, clicking_rounds
@@ -95,7 +95,7 @@ def view(
     truth = scene.annotations
     assert truth is not None and truth.captions is not None, "made-up scenes have captions"
     image, size = scene.image, scene.image.shape[:2]
-    rows = [row for row in unique(truth.captions) if not held_out(truth.captions[row])]
+    rows = learnable(truth.captions)
     masks, captions = truth.binary()[rows], [truth.captions[row] for row in rows]
     factor = float(np.exp(rng.uniform(0, np.log(zoom))))
     if factor > 1 and masks.any():

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from samkit.data.shapes.phrases import held_out, unique
+from samkit.data.shapes.phrases import held_out, learnable
 from samkit.ops import rle
 from samkit.ops.square_crops import square_crop, with_mask
 from samkit.types import Masks, Sample
@@ -93,7 +93,7 @@ def choice(sample: Sample, side: int, limit: int, rng: np.random.Generator) -> C
     assert truth is not None and truth.captions is not None, "made-up scenes have captions"
     assert truth.run_lengths is not None and masks is not None, "and masks, true and found"
     hidden = np.array([held_out(caption) for caption in truth.captions], dtype=bool)
-    asked = [place for place in unique(truth.captions) if not hidden[place]]
+    asked = learnable(truth.captions)
     if not asked or not len(masks):
         return None
     table = rle.iou(masks.rle(), truth.run_lengths)

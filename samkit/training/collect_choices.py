@@ -9,7 +9,7 @@ import numpy as np
 from samkit.clip.model import Clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data.shapes import shapes
-from samkit.data.shapes.phrases import held_out, unique
+from samkit.data.shapes.phrases import learnable
 from samkit.evaluation.each import refuse_other_run
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import load_mask_refiner
@@ -57,8 +57,7 @@ def telling(sample: Sample) -> Sample:
     """The scene with those captions as phrases that fit one object alone and may be trained on."""
     assert sample.annotations is not None and sample.annotations.captions is not None
     captions = sample.annotations.captions
-    asked = (captions[place] for place in unique(captions))
-    return sample.replace(phrases=tuple(caption for caption in asked if not held_out(caption)))
+    return sample.replace(phrases=tuple(captions[place] for place in learnable(captions)))
 
 
 def from_everything(sam: Sam, clip: Clip, redraw: str | None = None) -> Stage:

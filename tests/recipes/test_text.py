@@ -217,7 +217,10 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert whole.read_bytes() == broken.read_bytes()
     found = load_clip(str(tmp_path / "whole"), device="cpu")
     assert found.name != load_clip("tiny", device="cpu").name
-    before, what = load_clip("tiny", device="cpu"), {**small, "redraw": "tiny", "texts": False}
+    before, what = (
+        load_clip("tiny", device="cpu"),
+        {**small, "redraw": "tiny", "texts": False, "learning_rate": 3.0},
+    )
     main(steps=1, out=tmp_path / "drawn", **what)
     after = load_clip(str(tmp_path / "drawn"), device="cpu")
     assert torch.equal(after.texts(["a red disc"]), before.texts(["a red disc"]))
@@ -225,11 +228,11 @@ def test_a_pair_learns_to_choose_and_goes_on(tmp_path: Path, capsys) -> None:
     assert not torch.equal(after.images(crop), before.images(crop))
     main(steps=1, out=tmp_path / "drawn", blend=0.5, **what)  # the same state, and half of the way
     half = load_clip(str(tmp_path / "drawn"), device="cpu").model.state_dict()
-    for name, tensor in half.items():
-        if "num_batches" in name:
-            continue
-        ends = [model.state_dict()[name].float() for model in (before.model, after.model)]
-        torch.testing.assert_close(tensor.float(), sum(ends) / 2, atol=2e-3, rtol=2e-3)
+    name = "visual.embed.2.weight"
+    began, ended = (pair.model.state_dict()[name] for pair in (before, after))
+    way = (ended - began).abs().max()
+    assert way > 0.02, "far enough that half of it can be told in half precision"
+    torch.testing.assert_close(half[name], (began + ended) / 2, atol=0.02 * float(way), rtol=0)
     plain, drawn = (sorted((tmp_path / n / "choices").glob("*.npz"))[0] for n in ("whole", "drawn"))
     assert not np.array_equal(np.load(plain)["predicted_iou"], np.load(drawn)["predicted_iou"])
     small["prompted"] = 0  # a pair without a text prompt of its own

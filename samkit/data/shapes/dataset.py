@@ -24,7 +24,7 @@ def shapes(n: int = 100, seed: int = 0, size: int = 256) -> Dataset:
 
     >>> [sample] = shapes(n=1)
     >>> sample.annotations.captions[0]
-    'a green bar'
+    'a white brick-textured tree'
     """
     if n < 0 or seed < 0 or size < 32:
         raise ValueError(f"shapes wants n >= 0, seed >= 0, size >= 32; got {n}, {seed}, {size}")

@@ -77,3 +77,12 @@ def held_out(caption: str) -> bool:
     if said.name is None or said.colour is None:
         return False
     return (CLASSES.index(said.name) + 3 * COLOURS.index(said.colour)) % 10 == 0
+
+
+def learnable(captions: Sequence[str]) -> list[int]:
+    """Places of a scene's captions that a text model may be trained on: unique, and not held out.
+
+    >>> learnable(["a red disc", "a blue striped disc"])
+    [1]
+    """
+    return [place for place in unique(captions) if not held_out(captions[place])]
