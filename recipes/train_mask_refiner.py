@@ -6,6 +6,7 @@
     python recipes/train_mask_refiner.py --sam vit_b --data photos/coco --side 128 --device cuda
     python recipes/train_mask_refiner.py --start tiny --clip tiny --data shapes --data photos/my_parts
     python recipes/train_mask_refiner.py --mean a.safetensors --mean b.safetensors --clip tiny    of several sittings
+    torchrun --nproc_per_node 2 -- recipes/train_mask_refiner.py --start tiny --clip tiny --batch 32    two processes
 
 First the SAM is asked for every object, by a loose box and by a click, and with --prompt by its caption; its
 answers are kept in OUT/found.
@@ -23,18 +24,30 @@ import numpy as np
 import torch
 import typer
 
-from samkit import Masks, Sample, load_sam
+from samkit import load_sam
 from samkit.clip import load_clip
-from samkit.ops import rle
 from samkit.ops.fingerprint import same_weights
-from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
-from samkit.stages import RedrawMasks
+from samkit.sam.mask_refiner import (
+    WIDTHS,
+    MaskRefiner,
+    load_mask_refiner,
+    save_mask_refiner,
+)
 from samkit.training.collect_found import by_phrase, collect_found
-from samkit.training.found import Example, Pictures
-from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
+from samkit.training.found import Pictures
+from samkit.training.muon import optimizers
+from samkit.training.processes import start_processes
+from samkit.training.redrawing import (
+    CANDIDATES,
+    Shown,
+    embedded,
+    measured,
+    refiner_loss,
+    shown,
+)
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 from samkit.training.soup import mean_of, measure_norms
-from samkit.types import Frame
+from samkit.training.widen import widened
 
 KEPT_BACK = 20  # one picture in so many
 MEASURED_ON = 40  # batches, after which norms do not move
@@ -54,10 +67,11 @@ def main(
     objects: int = 8,
     zoom: float = 4.0,
     side: int = 64,
+    widths: str = "",
     minutes: float | None = None,
     steps: int | None = None,
     batch: int = 64,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 2e-3,
     out: Path = Path("runs/train_mask_refiner"),
     device: str = "auto",
     seed: int = 0,
@@ -72,18 +86,26 @@ def main(
     many captions a step, each of them 8 of the batch's squares. prompt: a text prompt, tiny or a file, that
     is asked for the captions as well, in this share of the pictures (prompted). pictures: how many are
     asked about once, and objects of each at most; zoom: most by which a picture is enlarged for it. side:
-    of the squares that a new refiner sees, in pixels.
+    of the squares that a new refiner sees, in pixels. widths: channels at each of its sizes, such as
+    16,32,96,256,256; the one that is gone on from is widened to these. batch: squares a step, of each
+    process under torchrun.
     """
     if prompt and not clip:
         raise typer.BadParameter("--prompt asks for captions: give the --clip that it reads")
+    processes = start_processes()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model = load_sam(sam, device)
     specs = data or ["shapes"]
     reader = load_clip(clip, None, device) if clip else None
     width, clip_name = (reader.width, reader.texts_name) if reader else (0, "")
-    fresh = MaskRefiner(side, sam_name=model.name, text_width=width, clip_name=clip_name)
-    refiner = load_mask_refiner(start) if start else fresh
+    about = {"sam_name": model.name, "text_width": width, "clip_name": clip_name}
+    wide = tuple(int(one) for one in widths.split(",")) if widths else ()
+    if start:
+        refiner = load_mask_refiner(start)
+        refiner = widened(refiner, wide) if wide else refiner
+    else:
+        refiner = MaskRefiner(side, wide or WIDTHS, **about)
     given = [load_mask_refiner(one) for one in mean or []]
     for one in given or [refiner]:
         if not same_weights(one.clip_name, clip_name):
@@ -96,14 +118,15 @@ def main(
     asked = {"sam": model.name, "data": specs, "counts": [pictures, objects, zoom, seed]}
     asked |= {"captions": bool(reader), "prompt": prompt, "prompted": prompted}
     draw = Pictures(specs, model.config.image_size, objects, zoom, seed, captions=bool(reader))
-    examples = collect_found(model, draw, pictures, out / "found", asked, ask, prompted)
+    examples = collect_found(model, draw, pictures, out / "found", asked, ask, prompted, processes)
     kept = [one for i, one in enumerate(examples) if i % KEPT_BACK == 0 and len(one.found)]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.objects]
     said = (told, min(choices, batch // CANDIDATES)) if reader else (0.0, 0)
 
     def squares(step: int) -> tuple[Shown, torch.Tensor | None]:
         """What is shown in a step, and told."""
-        some = shown(learned, batch, refiner.side, np.random.default_rng((seed, step)), *said)
+        rng = np.random.default_rng((seed, step, processes.rank))
+        some = shown(learned, batch, refiner.side, rng, *said)
         words = embedded(reader, some.phrases).to(model.device) if reader else None
         return some.to(model.device), words
 
@@ -115,49 +138,34 @@ def main(
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
         return
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(refiner.parameters(), learning_rate, weight_decay=0.02)
+    both = optimizers(refiner, learning_rate)
     sitting = Sitting(
-        {"refiner": refiner, "optimizer": optimizer},
+        {"refiner": refiner, "kernels": both[0], "others": both[1]},
         {"asked": asked},
         out / "state.pt",
         steps,
         60 if minutes is None else minutes,
         save_every,
+        processes,
     )
     recent = []
     for done in sitting:
-        set_rates(optimizer, warm_cosine(done))
         some, words = squares(sitting.step)
         logits, guessed = refiner(some.pictures, some.masks, words)
         loss = refiner_loss(logits, guessed, some)
-        optimizer.zero_grad()
         loss.backward()
+        processes.average_gradients(refiner)
         torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in both:
+            set_rates(optimizer, warm_cosine(done))
+            optimizer.step()
+            optimizer.zero_grad()
         recent.append(loss.item())
-        if sitting.reports:
+        if sitting.reports and processes.is_first:
             print(f"{sitting}: loss {np.mean(recent):.3f}; {measured(refiner, kept)}", flush=True)
             recent = []
-    save_mask_refiner(refiner, out / "mask_refiner.safetensors")
-
-
-def measured(refiner: MaskRefiner, kept: list[Example]) -> str:
-    """Mean IoU of masks found in pictures that were kept back, before and after."""
-    before, after, redraw = [], [], RedrawMasks(refiner.eval())
-    for one in kept:
-        size = one.image.shape[:2]
-        sample = Sample(
-            0, one.image, masks=Masks(Frame(size, size, max(size)), run_lengths=tuple(one.found))
-        )
-        [drawn] = redraw([sample])
-        for found, ious in ((one.found, before), (drawn.masks.rle(), after)):
-            ious += list(rle.iou(found, one.objects)[np.arange(len(found)), one.means])
-    refiner.train()
-    old, new = np.array(before), np.array(after)
-    return (
-        f"IoU of {len(old)} masks in pictures kept back {old.mean():.3f} -> {new.mean():.3f}, "
-        f"over .5 {(old > 0.5).mean():.3f} -> {(new > 0.5).mean():.3f}"
-    )
+    if processes.is_first:
+        save_mask_refiner(refiner, out / "mask_refiner.safetensors")
 
 
 if __name__ == "__main__":

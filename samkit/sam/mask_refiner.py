@@ -16,6 +16,7 @@ from samkit.ops.fingerprint import fingerprint, same_weights
 from samkit.ops.shipped import shipped_or_given
 
 MEAN, STD = 0.45, 0.27  # of a photograph's values from 0 to 1
+WIDTHS = 16, 32, 64, 128, 128
 TOLD_WIDTH = 128  # numbers into which a text is turned
 
 
@@ -38,7 +39,7 @@ class MaskRefiner(nn.Module):
     def __init__(
         self,
         side: int = 64,
-        widths: tuple[int, ...] = (16, 32, 64, 128, 128),
+        widths: tuple[int, ...] = WIDTHS,
         blocks: tuple[int, ...] = (0, 1, 1, 2, 2),
         sam_name: str = "",
         text_width: int = 0,

@@ -14,6 +14,7 @@ from samkit.sam.model import Sam
 from samkit.stages import Embed, Top, text_sam
 from samkit.stages.text_routes import ask_by_text
 from samkit.training.found import Example, Pictures, example, with_found
+from samkit.training.processes import ALONE, Processes
 from samkit.training.redrawing import CANDIDATES
 from samkit.types import Sample
 
@@ -26,16 +27,16 @@ def collect_found(
     made: Mapping[str, Any],
     ask: Stage | None = None,
     asked: float = 1.0,
+    processes: Processes = ALONE,
 ) -> list[Example]:
     """Pictures with what the SAM found in them, asked where they are not in the folder yet.
 
     count: of pictures. made: how they are made, of which the folder tells. ask: what finds masks for
-    captions too, such as `by_phrase`, in a share of the pictures (asked). Raises ValueError for a folder
-    that was made otherwise.
+    captions too, such as `by_phrase`, in a share of the pictures (asked). processes: which share the asking.
+    Raises ValueError for a folder that was made otherwise.
     """
     refuse_other_run(folder / "made.json", made)
-    examples = []
-    for number in range(count):
+    for number in range(processes.rank, count, processes.count):
         path, rng = folder / f"{number:06d}.npz", np.random.default_rng((draw.seed, number))
         if not path.is_file():
             image, masks, captions = draw(rng)
@@ -45,10 +46,10 @@ def collect_found(
                 assert answered.masks is not None, "which was asked for"
                 one = with_found(one, answered.masks)
             one.save(path)
-        examples.append(Example.load(path))
         if (number + 1) % 100 == 0:
             print(f"{sam.name} was asked about {number + 1} of {count} pictures", flush=True)
-    return examples
+    processes.wait()
+    return [Example.load(folder / f"{number:06d}.npz") for number in range(count)]
 
 
 def by_phrase(sam: Sam, clip: Clip, prompt: str) -> Stage:

@@ -21,14 +21,13 @@ from samkit.training.optimizer import (
     set_rate,
     update_average,
 )
-from samkit.training.processes import Processes
+from samkit.training.processes import ALONE, Processes
 from samkit.training.state import State, load_state, save_state
 from samkit.training.step import Batch, Loss, backward
 from samkit.types import Sample
 
 FOREVER = 10**9
 LOGS = ("log", "validation")
-ALONE = Processes()
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 

@@ -38,13 +38,20 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """The matrix (O, I) with its singular values brought near 1, between .7 and 1.2 or so."""
+    """The matrix (O, I) with its singular values brought near 1, between .7 and 1.2 or so.
+
+    A polynomial in the matrix times its transpose, from the left, TIMES over: all of them commute, so their
+    product is made first, in squares of the shorter side, and meets the matrix once.
+    """
     a, b, c = QUINTIC
     x: torch.Tensor = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)
+    one = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    square, product = x @ x.T, one
     for _ in range(TIMES):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+        once = a * one + b * square + c * square @ square
+        product, square = once @ product, once @ square @ once
+    x = product @ x
     return x.T if matrix.shape[0] > matrix.shape[1] else x
 
 

@@ -37,6 +37,11 @@ class Processes:
         dist.broadcast(value, src=0)
         return float(value)
 
+    def wait(self) -> None:
+        """Goes on when all have come here."""
+        if self.count > 1:
+            dist.barrier()
+
     def average_gradients(self, module: nn.Module) -> None:
         """Every gradient becomes the mean over processes; one that is missing counts as zero."""
         if self.count == 1:
@@ -60,10 +65,13 @@ class Processes:
         )
 
 
+ALONE = Processes()
+
+
 def start_processes() -> Processes:
     """What torchrun has set up: gloo on CPU, nccl where there are GPUs; else this process alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Processes()
+        return ALONE
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

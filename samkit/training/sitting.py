@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from samkit.training.processes import ALONE, Processes
 from samkit.training.state import load_parts, save_parts
 
 
@@ -19,6 +20,7 @@ class Sitting:
     parts: what has a `state_dict`, by name. same: what has to hold now as it did when the file was begun.
     path: of the file. steps or minutes: the budget, by steps where both are given; minutes are of steps
     alone, over all calls. every: so many steps are reported, and the parts kept.
+    processes: which train together; the first one's time counts, and it keeps the parts.
     step: the one that is being made, from 1; before the first of this call how many were made before.
 
     Raises ValueError for no budget, and for a file of another training (`load_parts`).
@@ -35,6 +37,7 @@ class Sitting:
     steps: int | None = None
     minutes: float | None = None
     every: int = 200
+    processes: Processes = ALONE
     step: int = field(init=False)
     seconds: float = field(init=False)
 
@@ -67,9 +70,11 @@ class Sitting:
         if self.steps:
             return self.step / self.steps
         assert self.minutes, "checked above"
-        return self.seconds / 60 / self.minutes
+        return self.processes.shared(self.seconds / 60 / self.minutes)
 
     def _keep(self) -> None:
+        if not self.processes.is_first:
+            return
         told = {**self.same, "step": self.step, "seconds": self.seconds}
         save_parts(self.parts, told, self.path)
 

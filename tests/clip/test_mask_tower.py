@@ -10,7 +10,7 @@ from samkit.clip.mask_tower import MaskTower, evened
 from samkit.ops.square_crops import mask_square, square_crop
 from samkit.stages import RankByText
 from samkit.testing import check_stage, example_samples
-from samkit.training.muon import orthogonal
+from samkit.training.muon import QUINTIC, TIMES, orthogonal
 from tests.clip_models import CONFIG, small_clip
 from tests.stages.test_rank_by_text import MASKS, PHRASES, masked
 
@@ -143,3 +143,11 @@ def test_directions_are_made_orthogonal(shape: tuple[int, int]) -> None:
     values = torch.linalg.svdvals(found)
     assert found.shape == matrix.shape and values.min() > 0.5 and values.max() < 1.3
     assert torch.cosine_similarity(found.flatten(), (left @ right).flatten(), dim=0) > 0.95
+    one_by_one = matrix.double() / (matrix.double().norm() + 1e-7)
+    for _ in range(TIMES):
+        square = one_by_one @ one_by_one.T
+        one_by_one = (
+            QUINTIC[0] * one_by_one
+            + (QUINTIC[1] * square + QUINTIC[2] * square @ square) @ one_by_one
+        )
+    torch.testing.assert_close(orthogonal(matrix.double()), one_by_one)

@@ -1,6 +1,9 @@
 """The recipe that teaches a mask refiner, run on next to nothing."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -88,6 +91,34 @@ def test_taught_phrases_it_reads_that_clip_alone(
     with pytest.raises(typer.BadParameter, match="give the --clip that it reads"):
         recipe().main(steps=1, prompt="tiny", out=tmp_path / "on", **SMALL)
     assert not (tmp_path / "on/found").exists(), "said before the SAM is asked"
+
+
+def test_one_that_is_gone_on_from_is_widened(tmp_path: Path) -> None:
+    recipe().main(steps=1, out=tmp_path / "first", widths="4,8,8,8,8", **SMALL)
+    first = tmp_path / "first/mask_refiner.safetensors"
+    settings = {"start": str(first), "widths": "4,8,12,16,16", "out": tmp_path / "on", **SMALL}
+    recipe().main(steps=1, **settings)
+    wide = load_mask_refiner(tmp_path / "on/mask_refiner.safetensors")
+    assert wide.widths == (4, 8, 12, 16, 16)
+    with pytest.raises(ValueError, match="not as many or more"):
+        recipe().main(steps=1, **{**settings, "widths": "4,8,12,16"})
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_asking_and_the_squares(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", "29732", "--", str(RECIPE), "--steps", "2", "--out", str(tmp_path)]
+    for name, value in SMALL.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.count("masks in pictures kept back") == 2, "said by one of them"
+    assert len(list((tmp_path / "found").glob("*.npz"))) == SMALL["pictures"]
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["told"]["step"] == 2
+    together = load_mask_refiner(tmp_path / "mask_refiner.safetensors")
+    (tmp_path / "state.pt").unlink()
+    recipe().main(steps=2, out=tmp_path, **SMALL)
+    assert load_mask_refiner(tmp_path / "mask_refiner.safetensors").name != together.name
 
 
 def test_the_mean_of_two_sittings(tmp_path: Path, capsys) -> None:

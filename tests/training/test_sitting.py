@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from samkit.training.processes import Processes
 from samkit.training.sitting import Sitting, set_rates, warm_cosine
 
 
-def sitting(folder: Path, weight: torch.nn.Linear, **settings: float) -> Sitting:
+def sitting(folder: Path, weight: torch.nn.Linear, **settings: float | Processes) -> Sitting:
     return Sitting({"model": weight}, {"seed": 0}, folder / "state.pt", **settings)
 
 
@@ -52,6 +53,13 @@ def test_minutes_are_of_steps_over_all_calls(tmp_path: Path) -> None:
         time.sleep(0.03)
     assert second.step == 2 and second.seconds >= 0.05
     assert str(second) == "step 2, 0.0 min"
+
+
+def test_of_several_processes_the_first_keeps(tmp_path: Path) -> None:
+    for rank in (1, 0):
+        one = sitting(tmp_path, torch.nn.Linear(1, 1), steps=2, processes=Processes(rank, 2))
+        assert len(list(one)) == 2
+        assert (tmp_path / "state.pt").exists() == (rank == 0)
 
 
 def test_without_a_budget_it_says_what_to_give(tmp_path: Path) -> None:
