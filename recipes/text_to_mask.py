@@ -21,11 +21,10 @@ from samkit import evaluate, load_sam, stages, stored
 from samkit.clip import load_clip, stored_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import folder
-from samkit.data.phrased import phrased
+from samkit.data.phrased import is_pictures, phrased
 from samkit.evaluation import format_errors, format_summary
 from samkit.evaluation.overlays import write_overlays
 from samkit.metrics import PhraseIoU
-from samkit.ops.images import SUFFIXES
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
 from samkit.sam.mask_refiner import load_mask_refiner
@@ -82,23 +81,24 @@ def main(
     unseen: of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
     """
     pictures = is_pictures(data)
-    refuse(pictures and not phrases, f'say what to look for: "a red mug" --data {data}')
-    refuse(phrases and not pictures, f"{data} has its own phrases; say yours of pictures (--data)")
-    boxes = "--crops is for the routes prompt and rank: a detector's boxes say where"
-    refuse(crops and route == "detect", boxes)
-    where = "--zoom is for the routes rank and detect, whose boxes say where to look; try --crops"
-    refuse(zoom and route == "prompt", where)
-    refuse(
-        ranked and route != "prompt", "--ranked is for the route prompt; the others rank as it is"
-    )
-    refuse(mirrored and route == "detect", "--mirrored is for the routes prompt and rank")
+    detect, asks = route == "detect", route == "prompt"
+    for wrong, cure in (
+        (pictures and not phrases, f'say what to look for: "a red mug" --data {data}'),
+        (phrases and not pictures, f"{data} has its own phrases; say yours of pictures (--data)"),
+        (detect and crops, "--crops is for prompt and rank: a detector's boxes say where to look"),
+        (asks and zoom, "--zoom is for rank and detect, whose boxes say where; try --crops"),
+        (ranked and not asks, "--ranked is for the route prompt; the others rank as it is"),
+        (detect and mirrored, "--mirrored is for the routes prompt and rank"),
+    ):
+        if wrong:
+            raise typer.BadParameter(cure)
     model = load_sam(sam, device, dtype)
-    words = load_text_prompt(prompt) if route == "prompt" else None
+    words = load_text_prompt(prompt) if asks else None
     model = stages.text_sam(model, words) if words else model
     embed = stages.Embed(stored(model, store) if store else model)
     refiner = load_mask_refiner(redraw, device) if redraw else None
     mend: Stage = stages.GuidedFilter(radius=guided) if guided else Pipeline()
-    if route == "detect":
+    if detect:
         given = detector.endswith(".pt") and clip != "tiny"  # others read phrases for themselves
         reader = load_clip(clip, clip_weights, device) if given else None
         find = stages.DetectText(open_text_detector(detector, reader, device), phrases)
@@ -109,17 +109,17 @@ def main(
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
         shown = {"mirrored": mirrored} | (FOR_TINY if clip == "tiny" else {})
-        if masked or context != 1.5 or masked_attention:
-            shown["crops"] = (Crop(context, masked, masked_attention),)
+        crop = Crop(context, masked, masked_attention)
+        shown |= {"crops": (crop,)} if crop != Crop() else {}
         shown |= {} if quality is None else {"quality": quality}
         told = refiner is not None and refiner.reads(looker.texts_name)
-        drawn = {"prompted": route == "prompt", "most": top, "mirrored": mirrored}
+        drawn = {"prompted": asks, "most": top, "mirrored": mirrored}
         redrawn = redraw_likeliest(refiner, looker, **drawn) if refiner else Pipeline()
         again = stages.RankByText(looker, each="own", **shown)
-        if route == "prompt":
+        if asks:
             several = ranked or top > 1
-            find = ask_by_text(model, looker, words, phrases, crops=crops, several=several)
-            find = embed | find
+            ask = ask_by_text(model, looker, words, phrases, crops=crops, several=several)
+            find = embed | ask
             find = (seen_twice(find) if mirrored else find) | redrawn | mend
             find |= again if ranked else Pipeline()
         else:
@@ -150,18 +150,6 @@ def main(
     if errors:
         print(format_errors(errors))
         raise typer.Exit(1)
-
-
-def refuse(wrong: object, cure: str) -> None:
-    """Options that do not go together."""
-    if wrong:
-        raise typer.BadParameter(cure)
-
-
-def is_pictures(data: str) -> bool:
-    """Whether it is a picture, or a folder of them that is no COCO folder."""
-    path, coco = Path(data), Path(data) / "annotations"
-    return path.suffix.lower() in SUFFIXES or (path.is_dir() and not coco.is_dir())
 
 
 if __name__ == "__main__":

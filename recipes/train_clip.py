@@ -37,7 +37,7 @@ from samkit.training.captions import (
     right,
 )
 from samkit.training.muon import optimizers
-from samkit.training.sitting import Sitting, set_rates, warm_cosine
+from samkit.training.sitting import Sitting, descend, warm_cosine
 
 # Evaluations count seeds from 0, samkit's SAM is trained on 7,000,000.
 TRAINING_SEED, VALIDATION_SEED = 7_100_000, 8_100_000
@@ -94,7 +94,6 @@ def main(
     source = shapes(before + pool + steps, TRAINING_SEED + seed)
     scenes = deque((examples(source[i]) for i in range(before, before + pool)), maxlen=pool)
     unseen = list(shapes(validation, VALIDATION_SEED))
-    recent = []
     for done in sitting:
         step = sitting.step
         rng = np.random.default_rng((seed, step))
@@ -108,19 +107,11 @@ def main(
         pairs = pair_loss(model, features, words(phrases), fitting(phrases, captions))
         told = described.loss(seen, captions)
         (pairs + attributes_weight * told).backward()
-        torch.nn.utils.clip_grad_norm_(learned.parameters(), 2.0)
-        for optimizer in both:
-            set_rates(optimizer, warm_cosine(done))
-            optimizer.step()
-            optimizer.zero_grad()
-        recent.append((pairs.item(), told.item()))
-        if sitting.reports:
-            first, second = np.mean(recent, axis=0)
+        descend(both, learned.parameters(), warm_cosine(done), 2.0)
+        if means := sitting.means(pairs.item(), told.item()):
             now = Clip(copy.deepcopy(model), words, "now")  # a Clip freezes its model
-            share = right(now, unseen)
-            reached = f"pairs {first:.4f}, attributes {second:.4f}, right {share:.3f}"
-            print(f"{sitting}: {reached}", flush=True)
-            recent = []
+            text = "pairs {:.4f}, attributes {:.4f}, right {:.3f}"
+            print(f"{sitting}: {text.format(*means, right(now, unseen))}", flush=True)
             save_tiny(model, CONFIG, out)
 
 

@@ -37,7 +37,8 @@ from samkit.training.captions import (
 from samkit.training.choice import Choice, choice_loss
 from samkit.training.collect_choices import collect_choices, from_everything, from_prompt
 from samkit.training.muon import optimizers
-from samkit.training.sitting import Sitting, set_rates, warm_cosine
+from samkit.training.sitting import Sitting, descend, warm_cosine
+from samkit.training.soup import blend_back
 
 # Evaluations count seeds from 0; this is the seed of train_clip.py, from a scene on that it seldom reaches.
 TRAINING_SEED, OBJECTS_FROM = 7_100_000, 50_000
@@ -106,7 +107,6 @@ def main(
     source = shapes(OBJECTS_FROM + pool + steps, TRAINING_SEED + seed)
     first = OBJECTS_FROM + before
     known = deque((examples(source[i]) for i in range(first, first + pool)), maxlen=pool)
-    recent = []
     for done in sitting:
         step = sitting.step
         rng = np.random.default_rng((seed, step))
@@ -134,20 +134,12 @@ def main(
             place += len(one.of)
         chosen = torch.stack(choices).mean()
         (pairs + described.loss(seen[place:], told) + chosen).backward()
-        torch.nn.utils.clip_grad_norm_(learned.parameters(), 2.0)
-        for optimizer in both:
-            set_rates(optimizer, warm_cosine(done))
-            optimizer.step()
-            optimizer.zero_grad()
-        recent.append((pairs.item(), chosen.item()))
-        if sitting.reports:
-            first_loss, second = np.mean(recent, axis=0)
-            text = f"pairs {first_loss:.3f}, choices {second:.3f}, quality {worth.item():.2f}"
-            print(f"{sitting}: {text}", flush=True)
-            recent = []
+        descend(both, learned.parameters(), warm_cosine(done), 2.0)
+        if means := sitting.means(pairs.item(), chosen.item()):
+            text = "pairs {:.3f}, choices {:.3f}, quality {:.2f}"
+            print(f"{sitting}: {text.format(*means, worth.item())}", flush=True)
             save_tiny(model, config, out)
-    with torch.no_grad():
-        torch._foreach_lerp_(weights, began, 1 - blend)
+    blend_back(weights, began, blend)
     save_tiny(model, config, out)
 
 

@@ -27,25 +27,14 @@ import typer
 from samkit import load_sam
 from samkit.clip import load_clip
 from samkit.ops.fingerprint import same_weights
-from samkit.sam.mask_refiner import (
-    WIDTHS,
-    MaskRefiner,
-    load_mask_refiner,
-    save_mask_refiner,
-)
+from samkit.sam.mask_refiner import WIDTHS, MaskRefiner, load_mask_refiner, save_mask_refiner
 from samkit.training.collect_found import by_phrase, collect_found
 from samkit.training.found import Pictures
+from samkit.training.kept_back import measured
 from samkit.training.muon import optimizers
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import (
-    CANDIDATES,
-    Shown,
-    embedded,
-    measured,
-    refiner_loss,
-    shown,
-)
-from samkit.training.sitting import Sitting, set_rates, warm_cosine
+from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
+from samkit.training.sitting import Sitting, descend, warm_cosine
 from samkit.training.soup import mean_of, measure_norms
 from samkit.training.widen import widened
 
@@ -68,7 +57,7 @@ def main(
     zoom: float = 4.0,
     side: int = 64,
     widths: str = "",
-    minutes: float | None = None,
+    minutes: float = 60.0,
     steps: int | None = None,
     batch: int = 64,
     learning_rate: float = 2e-3,
@@ -139,31 +128,19 @@ def main(
         return
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
     both = optimizers(refiner, learning_rate)
-    sitting = Sitting(
-        {"refiner": refiner, "kernels": both[0], "others": both[1]},
-        {"asked": asked},
-        out / "state.pt",
-        steps,
-        60 if minutes is None else minutes,
-        save_every,
-        processes,
-    )
-    recent = []
+    parts = {"refiner": refiner, "kernels": both[0], "others": both[1]}
+    budget = steps, minutes, save_every, processes
+    sitting = Sitting(parts, {"asked": asked}, out / "state.pt", *budget)
     for done in sitting:
         some, words = squares(sitting.step)
         logits, guessed = refiner(some.pictures, some.masks, words)
         loss = refiner_loss(logits, guessed, some)
         loss.backward()
         processes.average_gradients(refiner)
-        torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
-        for optimizer in both:
-            set_rates(optimizer, warm_cosine(done))
-            optimizer.step()
-            optimizer.zero_grad()
-        recent.append(loss.item())
-        if sitting.reports and processes.is_first:
-            print(f"{sitting}: loss {np.mean(recent):.3f}; {measured(refiner, kept)}", flush=True)
-            recent = []
+        descend(both, refiner.parameters(), warm_cosine(done), 1.0)
+        means = sitting.means(loss.item())
+        if means and processes.is_first:
+            print(f"{sitting}: loss {means[0]:.3f}; {measured(refiner, kept)}", flush=True)
     if processes.is_first:
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
 

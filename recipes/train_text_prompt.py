@@ -16,7 +16,7 @@ same line again goes on from where it was killed. The paper: ViT-L/14@336, 120k 
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -24,40 +24,26 @@ import typer
 
 from samkit import load_sam
 from samkit.clip import load_clip
-from samkit.clip.projection import (
-    DECODER,
-    ENCODER,
-    TextProjection,
-    load_text_prompt,
-    save_text_prompt,
-)
+from samkit.clip.projection import TextProjection, load_text_prompt, save_text_prompt
 from samkit.data import shapes
-from samkit.sam.low_rank import low_rank_change
-from samkit.sam.model import Sam
 from samkit.stages import TextPrompt, text_sam
 from samkit.training.augment import NO_AUGMENTATION, Augmentation
 from samkit.training.captioned import Captioned
 from samkit.training.captions import bridge, examples
 from samkit.training.data import Feed, Mixture
 from samkit.training.simulate import Simulation
-from samkit.training.sitting import Sitting, set_rates, warm_cosine
+from samkit.training.sitting import Sitting, descend, warm_cosine
+from samkit.training.soup import blend_back
 from samkit.training.sources import SeenShapes, mixture
 from samkit.training.step import Loss
-from samkit.training.text import (
-    Pool,
-    encoded,
-    gap,
-    image_embeddings,
-    move,
-    move_texts,
-    some_masks,
-    text_backward,
-)
+from samkit.training.text import Pool, text_backward
+from samkit.training.text_asked import Asked
+from samkit.training.text_moves import gap, move, move_texts
+from samkit.training.text_taught import Taught, choose, take_along
 
 # Evaluations count seeds from 0; SAM and CLIP are trained on others than this.
 TRAINING_SEED = 7_200_000
 MOVED_BY = 40  # batches of which both CLIPs' embeddings are compared
-Which = Literal["projection", "decoder", "all"]
 
 
 def main(
@@ -67,8 +53,8 @@ def main(
     data: Annotated[list[str] | None, typer.Option()] = None,
     phrases: Path | None = None,
     out: Path = Path("runs/train_text_prompt"),
-    train_what: Annotated[Which, typer.Option("--train")] = "all",
-    minutes: float | None = None,
+    train_what: Annotated[Taught, typer.Option("--train")] = "all",
+    minutes: float = 20.0,
     steps: int | None = None,
     pool: int = 150,
     images: int = 8,
@@ -119,103 +105,62 @@ def main(
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     original, looker = load_sam(sam, device), load_clip(clip, clip_weights, device)
-    if start is None:
-        width, channels = looker.width, original.config.channels
-        projection = TextProjection(width, channels, tokens, 256, looker.texts_name, original.name)
-    else:
+    reader = load_clip(start_clip, None, device) if start_clip else looker
+    names = looker.texts_name, original.name
+    projection = TextProjection(looker.width, original.config.channels, tokens, 256, *names)
+    if start is not None:
         projection = load_text_prompt(start)
-        reader = load_clip(start_clip, None, device) if start_clip else looker
         TextPrompt(reader, projection=projection)  # which refuses one of another CLIP
     projection.to(original.device).requires_grad_(True)
     model = text_sam(copy.deepcopy(original), projection)
     taught = choose(model, train_what)
     simulation = Simulation(corrections=corrections, extra_rounds=0)
     how = NO_AUGMENTATION if pool else Augmentation(paste=0)
-    augmentation = replace(how, zoom=(how.zoom[0], zoom), flip=0.5)
-    feed = Feed(
-        model.config.image_size, images, 12, simulation=simulation, augmentation=augmentation
-    )
-    made_up = SeenShapes(TRAINING_SEED, feed.image_size)
-    sources = mixture(data, feed.image_size, seed) if data else Mixture([made_up], [1.0], [False])
+    how = replace(how, zoom=(how.zoom[0], zoom), flip=0.5)
+    side = model.config.image_size
+    feed = Feed(side, images, 12, simulation=simulation, augmentation=how)
+    made_up = Mixture([SeenShapes(TRAINING_SEED, side)], [1.0], [False])
+    sources = mixture(data, side, seed) if data else made_up
     batches = Pool(model, sources, feed, seed, pool, least_share, train_what == "all")
-    each = max(1, prompts // images)
-    told = Captioned(
-        TRAINING_SEED + seed, feed.image_size, scenes, images, each, zoom, least_share, simulation
-    )
-    if start_clip is not None and captions:
-        paired_scenes = shapes(paired, seed=TRAINING_SEED)
-        said = [one.caption for scene in paired_scenes for one in examples(scene)]
-        move_texts(projection, reader, looker, said)
-    elif start_clip is not None:
+    asked_of = TRAINING_SEED + seed, side, scenes, images, max(1, prompts // images)
+    told = Captioned(*asked_of, zoom, least_share, simulation)
+    known = shapes(paired, seed=TRAINING_SEED)
+    if start_clip and captions:
+        move_texts(projection, reader, looker, [one.caption for s in known for one in examples(s)])
+    elif start_clip:
         some = (batches(n)[0] for n in range(MOVED_BY))
         move(projection, reader, looker, some, masked_attention)
-    carried = [projection.bridge, projection.gap] if captions else []
-    taught += carried
-    parameters = [
+    taught += [projection.bridge, projection.gap] if captions else []
+    groups = [
         {"params": list(projection.parameters()), "lr": learning_rate},
         {"params": taught, "lr": learning_rate / 4},
     ]
-    optimizer = torch.optim.AdamW(parameters, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     learned = [*projection.parameters(), *taught]
     began = [tensor.detach().clone() for tensor in learned]
-    sitting = Sitting(
-        {"sam": model, "projection": projection, "optimizer": optimizer},
-        {"models": [projection.clip_name, projection.sam_name]},
-        out / "state.pt",
-        steps,
-        20 if minutes is None else minutes,
-        every=50,
-    )
+    parts = {"sam": model, "projection": projection, "optimizer": optimizer}
+    same = {"models": [projection.clip_name, projection.sam_name]}
+    sitting = Sitting(parts, same, out / "state.pt", steps, minutes, every=50)
     rng = np.random.default_rng(0)
     if phrases is not None:
         texts, some = phrases.read_text(encoding="utf-8"), (batches(n)[0] for n in range(4))
         projection.gap.copy_(gap(looker, some, texts.splitlines(), rng))
     elif not data and not sitting.step and not (start and captions and not start_clip):
-        scenes = shapes(paired, seed=TRAINING_SEED)
-        projection.load_state_dict(bridge(looker, scenes, least_share, rng), strict=False)
-    for tensor in carried:
+        projection.load_state_dict(bridge(looker, known, least_share, rng), strict=False)
+    for tensor in taught:
         tensor.requires_grad_(True)
-    rng, recent = np.random.default_rng((seed, sitting.step)), []
+    rng = np.random.default_rng((seed, sitting.step))
+    asked = Asked(projection, looker, batches, told, captions, prompts, masked_attention, rng)
     for done in sitting:
-        set_rates(optimizer, warm_cosine(done))
-        if rng.random() < captions:
-            batch, asked = told(sitting.step)
-            batch = batch.to(model.device)
-            embedded = encoded(model, batch, train_what == "all")
-            shown = projection.read(looker.texts(asked).to(model.device))
-        else:
-            batch, embedded = batches(sitting.step)
-            rows = torch.from_numpy(rng.permutation(len(batch.targets))[:prompts])
-            batch = some_masks(batch, rows.to(model.device))
-            seen = image_embeddings(batch, looker, rng, masked_attention)
-            shown = projection(seen.to(model.device))
+        batch, embedded, shown = asked(sitting.step)
         outcome = text_backward(model, embedded, batch, shown, Loss(), strangers)
-        torch.nn.utils.clip_grad_norm_([*projection.parameters(), *taught], 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        recent.append((outcome.loss, outcome.ious[0], outcome.ious[-1]))
-        if sitting.reports:
-            loss, first, last = np.mean(recent, axis=0)
-            reached = f"IoU by embedding {first:.3f}, after a click {last:.3f}"
-            print(f"{sitting}: loss {loss:.3f}, {reached}", flush=True)
-            recent = []
-    with torch.no_grad():
-        torch._foreach_lerp_([tensor.data for tensor in learned], began, 1 - blend)
-    if train_what != "projection":
-        tensors = model.mask_decoder.state_dict()
-        projection.decoder = {DECODER + n: t.detach().cpu() for n, t in tensors.items()}
-    if train_what == "all":
-        change = low_rank_change(original.image_encoder, model.image_encoder, rank)
-        projection.encoder = {ENCODER + name: tensor for name, tensor in change.items()}
+        descend([optimizer], learned, warm_cosine(done), 1.0)
+        if means := sitting.means(outcome.loss, outcome.ious[0], outcome.ious[-1]):
+            text = "loss {:.3f}, IoU by embedding {:.3f}, after a click {:.3f}"
+            print(f"{sitting}: {text.format(*means)}", flush=True)
+    blend_back(learned, began, blend)
+    take_along(projection, original, model, train_what, rank)
     save_text_prompt(projection, out / "text_prompt.safetensors")
-
-
-def choose(sam: Sam, train_what: Which) -> list[torch.nn.Parameter]:
-    """What of the SAM is taught; the rest is frozen."""
-    sam.requires_grad_(False)
-    parts = [] if train_what == "projection" else [sam.mask_decoder]
-    parts += [sam.image_encoder] if train_what == "all" else []
-    return [parameter for part in parts for parameter in part.requires_grad_(True).parameters()]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from samkit.data.lvis import lvis
 from samkit.data.phrases import by_class, by_telling_caption
 from samkit.data.refcoco import refcoco
 from samkit.data.shapes import shapes
+from samkit.ops.images import SUFFIXES
 
 
 def phrased(data: str, limit: int | None = None, unseen: bool = False) -> Dataset:
@@ -23,3 +24,9 @@ def phrased(data: str, limit: int | None = None, unseen: bool = False) -> Datase
         return refcoco(data.removeprefix("refcoco="), limit=limit)
     read = lvis if Path(data).name.startswith("lvis") else coco
     return by_class(read(data, limit=limit))
+
+
+def is_pictures(data: str) -> bool:
+    """Whether it is a picture, or a folder of them that is no COCO folder: what has no phrases of its own."""
+    path, coco = Path(data), Path(data) / "annotations"
+    return path.suffix.lower() in SUFFIXES or (path.is_dir() and not coco.is_dir())

@@ -7,18 +7,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, zoom
 
 from samkit.clip.model import Clip
 from samkit.ops import rle
 from samkit.ops.square_crops import in_square, mask_square, square_crop
-from samkit.sam.mask_refiner import MaskRefiner
-from samkit.stages.redraw_masks import RedrawMasks
 from samkit.training.augment import Bools
 from samkit.training.choice import choice_loss
-from samkit.training.found import BOX_NOISE, LEAST_PIXELS, Example, outer_box
+from samkit.training.found import LEAST_PIXELS, Example, outer_box
 from samkit.training.losses import dice_loss
-from samkit.types import Frame, Masks, Sample
+from samkit.training.spoil import spoiled
 
 FOUND_SHARE = 0.65  # of what is shown; the rest are objects' masks, spoiled
 CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
@@ -29,7 +26,6 @@ MOSTLY, HARDLY = 0.6, 0.03  # of an object, in the square: in sight, and not the
 # Masks among which a caption's is to be chosen, how many of them mean it at most, and what that counts.
 CANDIDATES, MEANT = 8, 3
 CHOICE_WEIGHT = 0.4
-MEASURED = 16  # masks of a picture
 
 _Square = tuple[NDArray[np.uint8], str, float]
 
@@ -60,40 +56,6 @@ class Shown:
             targets=self.targets.to(device),
             shares=self.shares.to(device),
         )
-
-
-def spoiled(target: Bools, others: Bools, rng: np.random.Generator) -> Bools:
-    """An object's mask (H, W) as a poor SAM might have found it; it may come back empty.
-
-    One in five is its loose box. The others are blurred and uneven, with a neighbour of `others` (N, H, W)
-    at times, or with a side missing.
-    """
-    x0, y0, x1, y1 = outer_box(target)
-    side, kind = max(x1 - x0, y1 - y0), rng.random()
-    spoilt = np.zeros_like(target)
-    if kind < 0.2:
-        noise = rng.normal(0, BOX_NOISE, 4) * np.array([x1 - x0, y1 - y0] * 2)
-        left, top, right, bottom = np.maximum(
-            0, np.rint(np.array([x0, y0, x1, y1]) + noise)
-        ).astype(int)
-        spoilt[top:bottom, left:right] = True
-        return spoilt
-    reach = int(0.3 * side) + 3
-    rows, columns = slice(max(0, y0 - reach), y1 + reach), slice(max(0, x0 - reach), x1 + reach)
-    soft = target[rows, columns].astype(np.float32)
-    if kind > 0.6 and len(others) and rng.random() < 0.4:
-        soft = np.maximum(soft, others[rng.integers(len(others))][rows, columns])
-    soft = gaussian_filter(soft, max(0.6, side * rng.uniform(0.02, 0.14)))
-    few = [max(2, round(length / max(4, side * rng.uniform(0.15, 0.6)))) for length in soft.shape]
-    coarse = rng.normal(0, 1, few).astype(np.float32)
-    uneven = zoom(coarse, np.array(soft.shape) / few, order=1)
-    spoilt[rows, columns] = soft + uneven * rng.uniform(0.05, 0.25) > rng.uniform(0.2, 0.55)
-    if kind > 0.75:
-        angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(-0.1, 0.4) * side
-        y, x = np.ogrid[: target.shape[0], : target.shape[1]]
-        along = (x - (x0 + x1) / 2) * np.cos(angle) + (y - (y0 + y1) / 2) * np.sin(angle)
-        spoilt &= along < far
-    return spoilt
 
 
 def shown(
@@ -232,28 +194,3 @@ def whole_iou(logits: torch.Tensor, targets: torch.Tensor, shares: torch.Tensor)
     whole = inside.sum(dim=(1, 2)) / shares.clamp(min=HARDLY)
     ious = both / (drawn.sum(dim=(1, 2)) + whole - both).clamp(min=1)
     return ious * (shares >= HARDLY)
-
-
-def measured(refiner: MaskRefiner, kept: Sequence[Example]) -> str:
-    """Mean IoU of masks found in some pictures, before and after they are drawn anew, told nothing.
-
-    Of each picture `MEASURED`, evenly taken, where a prompt found a hundred.
-    """
-    before: list[float] = []
-    after: list[float] = []
-    redraw = RedrawMasks(refiner.eval())
-    for one in kept:
-        size = one.image.shape[:2]
-        frame = Frame(size, size, max(size))
-        some = np.linspace(0, len(one.found) - 1, min(MEASURED, len(one.found))).astype(int)
-        masks = Masks(frame, run_lengths=tuple(one.found[row] for row in some))
-        [drawn] = redraw([Sample(0, one.image, masks=masks)])
-        assert drawn.masks is not None, "which were drawn"
-        for found, ious in ((masks.rle(), before), (drawn.masks.rle(), after)):
-            ious += list(rle.iou(found, one.objects)[np.arange(len(some)), one.means[some]])
-    refiner.train()
-    old, new = np.array(before), np.array(after)
-    return (
-        f"IoU of {len(old)} masks in pictures kept back {old.mean():.3f} -> {new.mean():.3f}, "
-        f"over .5 {(old > 0.5).mean():.3f} -> {(new > 0.5).mean():.3f}"
-    )

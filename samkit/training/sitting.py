@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Sitting:
     processes: Processes = ALONE
     step: int = field(init=False)
     seconds: float = field(init=False)
+    _values: list[tuple[float, ...]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.steps and not self.minutes:
@@ -62,6 +63,15 @@ class Sitting:
     def reports(self) -> bool:
         """Whether this step is one to be told of."""
         return self.step % self.every == 0 or self.step == self.steps
+
+    def means(self, *values: float) -> list[float]:
+        """The means of what each step since the last report gave, where this one is reported; else none."""
+        self._values.append(values)
+        if not self.reports:
+            return []
+        means = [sum(column) / len(column) for column in zip(*self._values, strict=True)]
+        self._values.clear()
+        return means
 
     def __str__(self) -> str:
         return f"step {self.step}, {self.seconds / 60:.1f} min"
@@ -91,3 +101,20 @@ def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Every group's rate, as a multiple of what it was made with."""
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def descend(
+    optimizers: Iterable[torch.optim.Optimizer],
+    learned: Iterable[torch.nn.Parameter],
+    factor: float,
+    most: float,
+) -> None:
+    """One step down the gradient that `learned` has, which is used up; rates times a factor (`set_rates`).
+
+    most: norm of all gradients together, above which they are scaled down to it.
+    """
+    torch.nn.utils.clip_grad_norm_(learned, most)
+    for optimizer in optimizers:
+        set_rates(optimizer, factor)
+        optimizer.step()
+        optimizer.zero_grad()

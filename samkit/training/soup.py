@@ -37,6 +37,15 @@ def mean_of(models: Sequence[Model]) -> Model:
 
 
 @torch.no_grad()
+def blend_back(
+    weights: Sequence[torch.Tensor], began: Sequence[torch.Tensor], learned: float
+) -> None:
+    """Makes weights, in place, the mean of what they are (a share of `learned`) and what they began as."""
+    for tensor, before in zip(weights, began, strict=True):
+        tensor.lerp_(before, 1 - learned)
+
+
+@torch.no_grad()
 def measure_norms(model: nn.Module, given: Iterable[tuple[Any, ...]]) -> None:
     """Means and variances of batch norms, in place, as the mean over batches of what the model is given.
 

@@ -47,7 +47,7 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
     closer = json.loads((tmp_path / "crops/summary.json").read_text())["run"]["pipeline"]
     assert ("SegmentCrops(" if route == "prompt" else "crop_n_layers=1") in closer
     if route == "prompt":
-        with pytest.raises(typer.BadParameter, match="--zoom is for the routes rank and detect"):
+        with pytest.raises(typer.BadParameter, match="--zoom is for rank and detect"):
             recipe("text_to_mask").main(route=route, zoom=1.5)
         few |= {"crops": 1, "ranked": True, "out": tmp_path / "by"}
         recipe("text_to_mask").main(route=route, limit=1, **few)
@@ -133,7 +133,7 @@ def test_a_picture_and_phrases_give_masks_and_overlays(tmp_path: Path, capsys) -
     told = capsys.readouterr().out
     assert "1 of 2 pictures are done" in told and "1 pictures failed; the same command" in told
     assert "torn.png: " in told and (out / "torn/masks/scene.json").exists()
-    with pytest.raises(typer.BadParameter, match="--crops is for the routes prompt and rank"):
+    with pytest.raises(typer.BadParameter, match="--crops is for prompt and rank"):
         recipe("text_to_mask").main(route="detect", crops=1)
     with pytest.raises(typer.BadParameter, match="say what to look for"):
         main(data=str(path), out=out)

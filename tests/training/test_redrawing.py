@@ -19,9 +19,9 @@ from samkit.training.redrawing import (
     embedded,
     refiner_loss,
     shown,
-    spoiled,
     whole_iou,
 )
+from samkit.training.spoil import spoiled
 
 
 def test_a_picture_without_objects_teaches_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from samkit.training.processes import Processes
-from samkit.training.sitting import Sitting, set_rates, warm_cosine
+from samkit.training.sitting import Sitting, descend, set_rates, warm_cosine
 
 
 def sitting(folder: Path, weight: torch.nn.Linear, **settings: float | Processes) -> Sitting:
@@ -60,6 +60,24 @@ def test_of_several_processes_the_first_keeps(tmp_path: Path) -> None:
         one = sitting(tmp_path, torch.nn.Linear(1, 1), steps=2, processes=Processes(rank, 2))
         assert len(list(one)) == 2
         assert (tmp_path / "state.pt").exists() == (rank == 0)
+
+
+def test_means_are_of_the_steps_since_the_last_report(tmp_path: Path) -> None:
+    one = sitting(tmp_path, torch.nn.Linear(1, 1), steps=5, every=2)
+    assert [one.means(one.step, -10.0 * one.step) for _ in one] == [
+        [], [1.5, -15.0], [], [3.5, -35.0], [5.0, -50.0],
+    ]  # fmt: skip
+
+
+def test_a_step_goes_down_no_faster_than_it_may() -> None:
+    weights = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    both = [torch.optim.SGD([weight], lr) for weight, lr in zip(weights, (1.0, 2.0), strict=True)]
+    for factor, most, moved in ((1.0, 100.0, 5.0), (0.5, 1.0, 0.5)):
+        before = [weight.detach().clone() for weight in weights]
+        weights[0].grad, weights[1].grad = torch.tensor([3.0, 4.0]), torch.zeros(2)
+        descend(both, weights, factor, most)
+        assert torch.dist(weights[0], before[0]).item() == pytest.approx(moved)
+        assert torch.equal(weights[1], before[1]) and weights[0].grad is None
 
 
 def test_without_a_budget_it_says_what_to_give(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from samkit.sam.mask_refiner import MaskRefiner
-from samkit.training.soup import mean_of, measure_norms
+from samkit.training.soup import blend_back, mean_of, measure_norms
 
 SMALL = {"side": 16, "widths": (4, 6), "blocks": (0, 1)}
 
@@ -24,6 +24,13 @@ def test_each_weight_is_the_mean() -> None:
         mean_of([])
     with pytest.raises(ValueError, match=r"model 1 has \S+ of shape .* models of one shape"):
         mean_of([models[0], MaskRefiner(16, (4, 8), (0, 1))])
+
+
+def test_part_of_what_was_learned_is_kept() -> None:
+    weights = [torch.nn.Parameter(torch.tensor([1.0, 5.0])), torch.full((2,), 8.0)]
+    blend_back(weights, [torch.tensor([3.0, 1.0]), torch.zeros(2)], 0.25)
+    assert weights[0].tolist() == [2.5, 2.0] and weights[1].tolist() == [2.0, 2.0]
+    assert weights[0].requires_grad
 
 
 def test_norms_are_measured_on_what_is_given() -> None:

@@ -15,13 +15,12 @@ from samkit.training.text import (
     Pool,
     crops_of_masks,
     image_embeddings,
-    move,
-    move_texts,
     some_masks,
     strangers_iou,
     text_backward,
     without_small_masks,
 )
+from samkit.training.text_moves import move, move_texts
 from tests.clip_models import small_clip
 from tests.training.small import scenes, small_feed, small_sam
 

@@ -1,0 +1,38 @@
+"""How well a `MaskRefiner` draws what a SAM found in pictures that it does not learn from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from samkit.ops import rle
+from samkit.sam.mask_refiner import MaskRefiner
+from samkit.stages.redraw_masks import RedrawMasks
+from samkit.training.found import Example
+from samkit.types import Frame, Masks, Sample
+
+MEASURED = 16  # masks of a picture
+
+
+def measured(refiner: MaskRefiner, kept: Sequence[Example]) -> str:
+    """Mean IoU of masks found in some pictures, before and after they are drawn anew, told nothing.
+
+    Of each picture `MEASURED`, evenly taken, where a prompt found a hundred.
+    """
+    before: list[float] = []
+    after: list[float] = []
+    redraw = RedrawMasks(refiner.eval())
+    for one in kept:
+        size = one.image.shape[:2]
+        frame = Frame(size, size, max(size))
+        some = np.linspace(0, len(one.found) - 1, min(MEASURED, len(one.found))).astype(int)
+        masks = Masks(frame, run_lengths=tuple(one.found[row] for row in some))
+        [drawn] = redraw([Sample(0, one.image, masks=masks)])
+        assert drawn.masks is not None, "which were drawn"
+        for found, ious in ((masks.rle(), before), (drawn.masks.rle(), after)):
+            ious += list(rle.iou(found, one.objects)[np.arange(len(some)), one.means[some]])
+    refiner.train()
+    old, new = np.array(before), np.array(after)
+    return (
+        f"IoU of {len(old)} masks in pictures kept back {old.mean():.3f} -> {new.mean():.3f}, "
+        f"over .5 {(old > 0.5).mean():.3f} -> {(new > 0.5).mean():.3f}"
+    )
