@@ -18,7 +18,7 @@ measure on. The same line again goes on from where it was killed.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from samkit.sam.mask_refiner import WIDTHS, MaskRefiner, load_mask_refiner, save
 from samkit.training.collect_found import by_phrase, collect_found
 from samkit.training.found import Pictures
 from samkit.training.kept_back import measured
+from samkit.training.loop import DTYPES
 from samkit.training.muon import optimizers
 from samkit.training.processes import start_processes
 from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
@@ -63,6 +64,7 @@ def main(
     learning_rate: float = 2e-3,
     out: Path = Path("runs/train_mask_refiner"),
     device: str = "auto",
+    precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
     save_every: int = 200,
 ) -> None:
@@ -77,7 +79,7 @@ def main(
     asked about once, and objects of each at most; zoom: most by which a picture is enlarged for it. side:
     of the squares that a new refiner sees, in pixels. widths: channels at each of its sizes, such as
     16,32,96,256,256; the one that is gone on from is widened to these. batch: squares a step, of each
-    process under torchrun.
+    process under torchrun. precision: bfloat16 where the hardware is quick at it (autocast).
     """
     if prompt and not clip:
         raise typer.BadParameter("--prompt asks for captions: give the --clip that it reads")
@@ -129,12 +131,15 @@ def main(
     refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
     both = optimizers(refiner, learning_rate)
     parts = {"refiner": refiner, "kernels": both[0], "others": both[1]}
+    lower = precision != "float32"
+    autocast = torch.autocast(model.device.type, DTYPES[precision], enabled=lower)
     budget = steps, minutes, save_every, processes
     sitting = Sitting(parts, {"asked": asked}, out / "state.pt", *budget)
     for done in sitting:
         some, words = squares(sitting.step)
-        logits, guessed = refiner(some.pictures, some.masks, words)
-        loss = refiner_loss(logits, guessed, some)
+        with autocast:
+            logits, guessed = refiner(some.pictures, some.masks, words)
+        loss = refiner_loss(logits.float(), guessed, some)
         loss.backward()
         processes.average_gradients(refiner)
         descend(both, refiner.parameters(), warm_cosine(done), 1.0)

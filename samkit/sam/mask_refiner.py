@@ -111,7 +111,7 @@ class MaskRefiner(nn.Module):
         logits = self.draw(x)
         inside = F.adaptive_avg_pool2d(logits.sigmoid(), drawn_of.shape[2:]).detach()
         drawn = (drawn_of * inside).sum(dim=(2, 3)) / (inside.sum(dim=(2, 3)) + 1)
-        return logits[:, 0], (self.iou(whole) + self.iou_of_drawn(drawn))[:, 0].sigmoid()
+        return logits[:, 0], (self.iou(whole) + self.iou_of_drawn(drawn))[:, 0].float().sigmoid()
 
 
 class _Told(nn.Module):

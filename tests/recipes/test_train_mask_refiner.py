@@ -104,6 +104,19 @@ def test_one_that_is_gone_on_from_is_widened(tmp_path: Path) -> None:
         recipe().main(steps=1, **{**settings, "widths": "4,8,12,16"})
 
 
+def test_lower_precision_takes_nearly_the_same_step(tmp_path: Path, capsys) -> None:
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        recipe().main(steps=1, out=tmp_path / precision, precision=precision, **SMALL)
+        losses.append(float(capsys.readouterr().out.split("loss ")[1].split(";")[0]))
+    assert losses[1] == pytest.approx(losses[0], abs=0.05)
+    one, other = (
+        load_mask_refiner(tmp_path / n / "mask_refiner.safetensors")
+        for n in ("float32", "bfloat16")
+    )
+    assert one.name != other.name and other.draw.weight.dtype == torch.float32
+
+
 @pytest.mark.slow
 def test_two_processes_share_the_asking_and_the_squares(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
