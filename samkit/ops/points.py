@@ -66,8 +66,9 @@ def next_click(
     the click is on the background. None where no pixel in error is left. (Paper 7.1 and D.1; RITM's
     `Clicker`, which would click a corner of the image then.)
 
-    >>> next_click(np.eye(3) > 0, np.zeros((3, 3)) > 0)
-    (array([0., 0.], dtype=float32), 1)
+    >>> place, positive = next_click(np.eye(3) > 0, np.zeros((3, 3)) > 0)
+    >>> place.tolist(), positive
+    ([0.0, 0.0], 1)
     """
     taken = np.asarray(clicked, dtype=np.int64).reshape(-1, 2)
     missed, missed_depth = _deepest(truth & ~prediction, taken)

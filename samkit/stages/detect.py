@@ -27,8 +27,9 @@ class Detect(Stage):
     >>> import numpy as np
     >>> def whole_image(images):
     ...     return [Prompts.from_boxes([[0, 0, i.shape[1], i.shape[0]]]) for i in images]
-    >>> Detect(whole_image)([Sample(id=1, image=np.zeros((4, 6, 3), np.uint8))])[0].prompts.boxes
-    array([[0., 0., 6., 4.]], dtype=float32)
+    >>> [found] = Detect(whole_image)([Sample(id=1, image=np.zeros((4, 6, 3), np.uint8))])
+    >>> found.prompts.boxes.tolist()
+    [[0.0, 0.0, 6.0, 4.0]]
     """
 
     detector: "Detector"
