@@ -35,7 +35,11 @@ def collect_found(
     captions too, such as `by_phrase`, in a share of the pictures (asked). processes: which share the asking.
     Raises ValueError for a folder that was made otherwise.
     """
+    if not processes.is_first:
+        processes.wait()  # until the first has written what the others compare with
     refuse_other_run(folder / "made.json", made)
+    if processes.is_first:
+        processes.wait()
     for number in range(processes.rank, count, processes.count):
         path, rng = folder / f"{number:06d}.npz", np.random.default_rng((draw.seed, number))
         if not path.is_file():

@@ -15,7 +15,8 @@ from samkit import Masks, load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
 from samkit.training import collect_found
-from samkit.training.found import Example
+from samkit.training.found import Example, Pictures
+from samkit.training.processes import Processes
 from samkit.training.redrawing import Shown
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_mask_refiner.py"
@@ -115,6 +116,20 @@ def test_lower_precision_takes_nearly_the_same_step(tmp_path: Path, capsys) -> N
         for n in ("float32", "bfloat16")
     )
     assert one.name != other.name and other.draw.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_writes_how_pictures_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    written, made = [], {"seed": 0}
+    monkeypatch.setattr(
+        Processes, "wait", lambda self: written.append((tmp_path / "made.json").exists())
+    )
+    sam, draw = load_sam("tiny", "cpu"), Pictures(["shapes"], 256, 2, 1.0, 0, False)
+    collect_found.collect_found(sam, draw, 0, tmp_path, made, processes=Processes(rank, 2))
+    assert written[0] == (rank == 0), "the others wait before they look"
+    assert len(written) == 2, "and all wait until every picture is there"
 
 
 @pytest.mark.slow
