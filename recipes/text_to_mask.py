@@ -27,10 +27,17 @@ from samkit.evaluation.overlays import write_overlays
 from samkit.metrics import PhraseIoU
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
-from samkit.sam.mask_refiner import load_mask_refiner
+from samkit.sam.mask_refiner import load_mask_refiner, load_text_finder
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.text_routes import ask_by_text, redraw_likeliest, seen_twice
+from samkit.stages.text_routes import (
+    LOOKED_FOR,
+    PROMPTED,
+    and_looked_for,
+    ask_by_text,
+    redraw_likeliest,
+    seen_twice,
+)
 
 Route = Literal["prompt", "rank", "detect"]
 KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
@@ -54,6 +61,7 @@ def main(
     quality: float | None = None,
     guided: float | None = None,
     redraw: str | None = None,
+    finder: str | None = None,
     crops: int = 0,
     zoom: float | None = None,
     ranked: bool = False,
@@ -75,7 +83,7 @@ def main(
     counts, 0.4 for the pair tiny and 0 for others. guided: radius with which outlines follow the picture.
     redraw: tiny, or a file of train_mask_refiner.py, which draws masks anew, told the phrase where it was
     taught the CLIP's: the likeliest ten that the prompt found, or forty proposals, at which CLIP then looks
-    again. crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are
+    again. finder: tiny, or a file of train_text_finder.py, which looks for phrases beside the prompt. crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are
     asked for in a crop so many times their side; 1.5 suits tiny. ranked: of all masks that route prompt
     found CLIP chooses. mirrored: SAM, CLIP and refiner see everything in a mirror too, in twice the time.
     unseen: of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
@@ -88,6 +96,7 @@ def main(
         (detect and crops, "--crops is for prompt and rank: a detector's boxes say where to look"),
         (asks and zoom, "--zoom is for rank and detect, whose boxes say where; try --crops"),
         (ranked and not asks, "--ranked is for the route prompt; the others rank as it is"),
+        (finder and not asks, "--finder adds to what the route prompt finds"),
         (detect and mirrored, "--mirrored is for the routes prompt and rank"),
     ):
         if wrong:
@@ -113,14 +122,19 @@ def main(
         shown |= {"crops": (crop,)} if crop != Crop() else {}
         shown |= {} if quality is None else {"quality": quality}
         told = refiner is not None and refiner.reads(looker.texts_name)
-        drawn = {"prompted": asks, "most": top, "mirrored": mirrored}
+        most = max(top, PROMPTED + LOOKED_FOR) if finder else top
+        drawn = {"prompted": asks, "most": most, "mirrored": mirrored}
         redrawn = redraw_likeliest(refiner, looker, **drawn) if refiner else Pipeline()
         again = stages.RankByText(looker, each="own", **shown)
         if asks:
             several = ranked or top > 1
             ask = ask_by_text(model, looker, words, phrases, crops=crops, several=several)
             find = embed | ask
-            find = (seen_twice(find) if mirrored else find) | redrawn | mend
+            find = seen_twice(find) if mirrored else find
+            if finder:
+                looking = load_text_finder(finder, device)
+                find = and_looked_for(find, looking, looker, phrases, mirrored=mirrored)
+            find = find | redrawn | mend
             find |= again if ranked else Pipeline()
         else:
             kept = KEEP_ALL if sam == "tiny" else {}

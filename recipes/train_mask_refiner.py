@@ -34,9 +34,10 @@ from samkit.training.kept_back import measured
 from samkit.training.loop import DTYPES
 from samkit.training.muon import optimizers
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import CANDIDATES, Shown, embedded, refiner_loss, shown
+from samkit.training.redrawing import Shown, embedded, refiner_loss, shown
 from samkit.training.sitting import Sitting, descend, warm_cosine
 from samkit.training.soup import mean_of, measure_norms
+from samkit.training.squares import CANDIDATES
 from samkit.training.widen import widened
 
 KEPT_BACK = 20  # one picture in so many

@@ -97,6 +97,16 @@ def in_square(mask: Mask, box: ArrayLike, context: float = 1.0) -> int:
     return int(np.count_nonzero(_cut(mask, box, context)))
 
 
+def part_seen(size: Size, box: ArrayLike, context: float = 1.0) -> tuple[int, int, int, int]:
+    """What of a picture (H, W) lies in `square_crop`'s square, xyxy.
+
+    >>> part_seen((30, 100), [0, 0, 100, 30]), part_seen((30, 100), [4, 2, 10, 6], context=2)
+    ((0, 0, 100, 30), (1, 0, 13, 10))
+    """
+    (rows, columns), _, _ = _places(size, box, context)
+    return columns.start, rows.start, columns.stop, rows.stop
+
+
 def covered_cells(
     mask: Mask, box: ArrayLike, cells: int, context: float = 1.0
 ) -> NDArray[np.bool_]:

@@ -82,6 +82,14 @@ class MaskRefiner(nn.Module):
         """Whether it was taught phrases of this CLIP, by its name; of another's numbers it makes nothing."""
         return bool(self.text_width) and same_weights(self.clip_name, clip_name)
 
+    def check_reads(self, clip_name: str, texts_name: str) -> None:
+        """Raises ValueError for a CLIP whose phrases it was not taught (`Clip.name`, `Clip.texts_name`)."""
+        if not self.reads(texts_name):
+            raise ValueError(
+                f"{self.name} was taught phrases of {self.clip_name or 'no CLIP'}, and this is {clip_name}; "
+                "leave it out, or teach one with recipes/train_mask_refiner.py --clip"
+            )
+
     @property
     def device(self) -> torch.device:
         """Where its weights lie."""
@@ -113,6 +121,21 @@ class MaskRefiner(nn.Module):
         drawn = (drawn_of * inside).sum(dim=(2, 3)) / (inside.sum(dim=(2, 3)) + 1)
         return logits[:, 0], (self.iou(whole) + self.iou_of_drawn(drawn))[:, 0].float().sigmoid()
 
+    @torch.inference_mode()
+    def drawn(
+        self,
+        pictures: torch.Tensor,
+        masks: torch.Tensor,
+        texts: torch.Tensor | None = None,
+        mirrored: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `forward` gives, on the CPU; mirrored: the mean of that and of all seen as in a mirror."""
+        logits, ious = self(pictures, masks, texts)
+        if mirrored:
+            there, guessed = self(pictures.flip(-1), masks.flip(-1), texts)
+            logits, ious = (logits + there.flip(-1)) / 2, (ious + guessed) / 2
+        return logits.cpu(), ious.cpu()
+
 
 class _Told(nn.Module):
     """Channels scaled and shifted by what a text says; at first by nothing."""
@@ -141,12 +164,16 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
 
     Raises FileNotFoundError for no file, ValueError for a file that is none of these.
     """
-    path = shipped_or_given(
-        name_or_path,
-        "tiny_mask_refiner.safetensors",
-        "mask refiner",
-        "recipes/train_mask_refiner.py",
-    )
+    return _load(name_or_path, "tiny_mask_refiner.safetensors", "mask refiner", device)
+
+
+def load_text_finder(name_or_path: str | Path = "tiny", device: str = "auto") -> MaskRefiner:
+    """One that learned to look for phrases, for `FindByText`; as `load_mask_refiner` has it."""
+    return _load(name_or_path, "tiny_text_finder.safetensors", "text finder", device)
+
+
+def _load(name_or_path: str | Path, shipped: str, what: str, device: str) -> MaskRefiner:
+    path = shipped_or_given(name_or_path, shipped, what, "recipes/train_mask_refiner.py")
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["mask_refiner"])
@@ -156,5 +183,5 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
         refiner = MaskRefiner(about["side"], widths, blocks, about["sam"], *texts)
         refiner.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} is no mask refiner, or a damaged one: {error}") from error
+        raise ValueError(f"{path} is no {what}, or a damaged one: {error}") from error
     return refiner.float().eval().requires_grad_(False).to(find_device(device))

@@ -9,6 +9,7 @@ from samkit.stages.edges import Edges
 from samkit.stages.edges_files import EdgesFromFiles
 from samkit.stages.felzenszwalb import Felzenszwalb
 from samkit.stages.filter import Filter
+from samkit.stages.find_by_text import FindByText
 from samkit.stages.find_edges import find_edges
 from samkit.stages.grabcut_masks import GrabCutMasks
 from samkit.stages.guided_filter import GuidedFilter
@@ -43,6 +44,7 @@ __all__ = [
     "FavourLarge",
     "Felzenszwalb",
     "Filter",
+    "FindByText",
     "GrabCutMasks",
     "Grid",
     "GroundTruthBoxes",

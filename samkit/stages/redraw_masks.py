@@ -64,12 +64,8 @@ class RedrawMasks(Stage):
             raise ValueError(f"passes is how often a mask is drawn, 1 or more: {self.passes}")
         if not 0 <= self.rescore <= 1:
             raise ValueError(f"rescore is the guess's share, from 0 to 1: {self.rescore}")
-        if self.clip and not self.refiner.reads(self.clip.texts_name):
-            taught = self.refiner.clip_name or "no CLIP"
-            raise ValueError(
-                f"{self.refiner.name} was taught phrases of {taught}, and this is {self.clip.name}; leave "
-                "it out, or teach one with recipes/train_mask_refiner.py --clip"
-            )
+        if self.clip:
+            self.refiner.check_reads(self.clip.name, self.clip.texts_name)
         own = ("phrases",) if self.clip else ()
         object.__setattr__(self, "reads", ("image", "masks", *own))
 
@@ -112,24 +108,13 @@ class RedrawMasks(Stage):
             rows = some[start : start + AT_ONCE]
             squares = self._squares(image, [run_lengths[row] for row in rows], boxes[rows])
             words = None if told is None else told[rows].to(self.refiner.device)
-            logits, guesses = self._drawn(*squares, words)
+            logits, guesses = self.refiner.drawn(*squares, words, self.mirrored)
             iou[rows] = guesses.numpy()
             for row, values in zip(rows, logits, strict=True):
                 region = region_from_square(values, size, boxes[row], self.context)
                 if found := cut(region, size):
                     run_lengths[row] = found.run_lengths
         return masks.replace(run_lengths=tuple(run_lengths)), iou
-
-    @torch.inference_mode()
-    def _drawn(
-        self, pictures: torch.Tensor, masks: torch.Tensor, words: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The refiner's logits (N, S, S) and guesses of the IoU (N), on the CPU."""
-        logits, guesses = self.refiner(pictures, masks, words)
-        if self.mirrored:
-            there, guessed = self.refiner(pictures.flip(-1), masks.flip(-1), words)
-            logits, guesses = (logits + there.flip(-1)) / 2, (guesses + guessed) / 2
-        return logits.cpu(), guesses.cpu()
 
     def _squares(
         self, image: NDArray[np.uint8], masks: list[rle.RLE], boxes: NDArray[np.float32]

@@ -7,6 +7,7 @@ from samkit.clip.projection import TextProjection
 from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.sam.model import Sam
+from samkit.stages.find_by_text import FindByText
 from samkit.stages.mirrored import Mirrored
 from samkit.stages.rank import NonMaxSuppression, Top
 from samkit.stages.redraw_masks import RedrawMasks
@@ -18,6 +19,7 @@ from samkit.stages.together import Together
 # Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
 # CLIP, whose first look is a rough one.
 PROMPTED, PROPOSED = 10, 40
+LOOKED_FOR = 3  # of those that a text finder drew, by its own guess
 MOSTLY_GUESSED = 0.8  # of a text prompt's masks: what it says of them itself is worth the rest
 
 
@@ -47,6 +49,19 @@ def ask_by_text(
 def seen_twice(find: Stage) -> Stage:
     """What is found in the picture and in its mirror image, each mask once."""
     return Together([find, Mirrored(find)]) | NonMaxSuppression()
+
+
+def and_looked_for(
+    find: Stage,
+    finder: MaskRefiner,
+    clip: Clip,
+    phrases: Sequence[str] | None = None,
+    *,
+    mirrored: bool = False,
+) -> Stage:
+    """The likeliest masks that `find` has of each phrase, and beside them those that `FindByText` draws."""
+    look = FindByText(finder, clip, phrases, mirrored=mirrored) | NonMaxSuppression()
+    return Together([find | Top(PROMPTED, per="class"), look | Top(LOOKED_FOR, per="class")])
 
 
 def redraw_likeliest(

@@ -15,7 +15,7 @@ from samkit.stages import Embed, Top, text_sam
 from samkit.stages.text_routes import ask_by_text
 from samkit.training.found import Example, Pictures, example, with_found
 from samkit.training.processes import ALONE, Processes
-from samkit.training.redrawing import CANDIDATES
+from samkit.training.squares import CANDIDATES
 from samkit.types import Sample
 
 

@@ -99,13 +99,11 @@ def example(
 
     A mask means the object that it overlaps most; those that overlap none well enough are left out.
     """
-    visible = np.flatnonzero(objects.any(axis=(1, 2)))
-    objects, captions = objects[visible], tuple(captions[row] for row in visible if captions)
-    targets = rle.encode(objects)
-    if not targets:
-        return Example(image, [], [], np.zeros(0, dtype=np.int64))
+    bare = untouched(image, objects, captions)
+    if not bare.objects:
+        return bare
     boxes, clicks = [], []
-    for one in objects:
+    for one in rle.decode(bare.objects):
         x0, y0, x1, y1 = outer_box(one)
         sides = np.array([x1 - x0, y1 - y0] * 2)
         boxes.append(np.array([x0, y0, x1, y1]) + rng.normal(0, BOX_NOISE, 4) * sides)
@@ -117,7 +115,14 @@ def example(
     corners = np.sort(corners, axis=1).reshape(-1, 4)  # noise may turn a box of one pixel around
     asked = Prompts.concat([Prompts.from_boxes(corners), Prompts.from_points(clicks)])
     [answers] = sam.decode(sam.encode([image]), [asked], multimask_output=True)
-    return with_found(Example(image, targets, [], np.zeros(0, dtype=np.int64), captions), answers)
+    return with_found(bare, answers)
+
+
+def untouched(image: Pixels, objects: Bools, captions: tuple[str, ...] = ()) -> Example:
+    """A picture in which nothing was found yet, with those objects (N, H, W) that have a pixel."""
+    visible = np.flatnonzero(objects.any(axis=(1, 2)))
+    told = tuple(captions[row] for row in visible if captions)
+    return Example(image, rle.encode(objects[visible]), [], np.zeros(0, dtype=np.int64), told)
 
 
 def with_found(one: Example, masks: Masks) -> Example:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from samkit.clip.model import Clip
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
-from samkit.stages.redraw_masks import RedrawMasks
+from samkit.stages import FindByText, RedrawMasks, Top
 from samkit.training.found import Example
 from samkit.types import Frame, Masks, Sample
 
@@ -36,3 +37,20 @@ def measured(refiner: MaskRefiner, kept: Sequence[Example]) -> str:
         f"IoU of {len(old)} masks in pictures kept back {old.mean():.3f} -> {new.mean():.3f}, "
         f"over .5 {(old > 0.5).mean():.3f} -> {(new > 0.5).mean():.3f}"
     )
+
+
+def looked_for(finder: MaskRefiner, clip: Clip, kept: Sequence[Example]) -> str:
+    """The share of captions whose object is what a finder finds first, looking once at each picture."""
+    hits: list[float] = []
+    look = FindByText(finder.eval(), clip, crop_n_layers=0) | Top(1, per="class")
+    for one in kept:
+        if one.captions:
+            [found] = look([Sample(0, one.image, phrases=one.captions)])
+            assert found.masks is not None and found.masks.class_ids is not None, (
+                "as it writes them"
+            )
+            table = rle.iou(found.masks.rle(), one.objects)
+            drawn = table[np.arange(len(table)), found.masks.class_ids] > 0.5
+            hits += drawn.tolist() + [False] * (len(one.captions) - len(drawn))
+    finder.train()
+    return f"of {len(hits)} captions kept back {np.mean(hits or [0]):.3f} found at one look"

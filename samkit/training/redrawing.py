@@ -6,28 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from samkit.clip.model import Clip
 from samkit.ops import rle
-from samkit.ops.square_crops import in_square, mask_square, square_crop
-from samkit.training.augment import Bools
 from samkit.training.choice import choice_loss
-from samkit.training.found import LEAST_PIXELS, Example, outer_box
+from samkit.training.found import LEAST_PIXELS, Example
 from samkit.training.losses import dice_loss
 from samkit.training.spoil import spoiled
+from samkit.training.squares import CANDIDATES, HARDLY, Square, around, candidates, window
 
 FOUND_SHARE = 0.65  # of what is shown; the rest are objects' masks, spoiled
-CONTEXT = (1.4, 2.1)  # of squares, around the 1.7 of `RedrawMasks`
-# Of phrases told: in so many the mask means another object than the phrase, and of these in so many the
-# phrase's is in sight and to be drawn. The others are to be told apart by an IoU of 0.
-ASTRAY, IN_SIGHT = 0.43, 0.5
-MOSTLY, HARDLY = 0.6, 0.03  # of an object, in the square: in sight, and not there
-# Masks among which a caption's is to be chosen, how many of them mean it at most, and what that counts.
-CANDIDATES, MEANT = 8, 3
-CHOICE_WEIGHT = 0.4
-
-_Square = tuple[NDArray[np.uint8], str, float]
+CHOICE_WEIGHT = 0.4  # of choosing among candidates, beside drawing
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +66,9 @@ def shown(
         raise ValueError("no picture with an object to learn from")
     rich = [one for one in examples if one.captions and len(one.found) >= CANDIDATES]
     captions = captions if rich else 0
-    squares: list[_Square] = []
+    squares: list[Square] = []
     for _ in range(captions):
-        squares += _candidates(rich[rng.integers(len(rich))], side, rng)
+        squares += candidates(rich[rng.integers(len(rich))], side, rng)
     while len(squares) < count:
         one = examples[rng.integers(len(examples))]
         if len(one.found) and rng.random() < FOUND_SHARE:
@@ -91,71 +80,30 @@ def shown(
             mask = spoiled(every[place], np.delete(every, place, 0), rng)
         if mask.sum() < LEAST_PIXELS / 2:
             continue
-        box, context, phrase = outer_box(mask), rng.uniform(*CONTEXT), ""
-        if one.captions and rng.random() < told:
-            place = _meant(one, place, box, context, rng)
-            phrase = one.captions[place]
-        squares.append(_square(one, mask, box, context, place, phrase, side, rng))
+        tell = bool(one.captions) and rng.random() < told
+        squares.append(around(one, mask, place, tell, side, rng))
+    return _stacked(squares, captions)
+
+
+def looked_at(examples: list[Example], count: int, side: int, rng: np.random.Generator) -> Shown:
+    """So many squares anywhere in any examples' pictures, with no mask, each told a caption (`window`).
+
+    examples: with captions each. Raises ValueError for no example.
+    """
+    if not examples:
+        raise ValueError("no picture with a caption to learn from")
+    return _stacked(
+        [window(examples[rng.integers(len(examples))], side, rng) for _ in range(count)], 0
+    )
+
+
+def _stacked(squares: list[Square], captions: int) -> Shown:
     pixels = torch.from_numpy(np.stack([square for square, *_ in squares]))
     pixels = pixels.permute(0, 3, 1, 2) / 255
     phrases = [phrase for _, phrase, _ in squares]
     shares = torch.tensor([share for *_, share in squares], dtype=torch.float32)
     targets = (pixels[:, 4] > 0.5).float()
     return Shown(pixels[:, :3], pixels[:, 3], targets, phrases, shares, captions)
-
-
-def _candidates(one: Example, side: int, rng: np.random.Generator) -> list[_Square]:
-    """Masks found in a picture, all told one caption: some that mean its object, and others."""
-    place = int(one.means[rng.integers(len(one.means))])
-    means_it = one.means == place
-    those = rng.permutation(np.flatnonzero(means_it))[:MEANT]
-    rest = rng.permutation(np.setdiff1d(np.arange(len(one.found)), those))
-    squares = []
-    for row in np.concatenate([those, rest])[:CANDIDATES].tolist():
-        [mask] = rle.decode([one.found[row]])
-        box, context, phrase = outer_box(mask), rng.uniform(*CONTEXT), one.captions[place]
-        squares.append(_square(one, mask, box, context, place, phrase, side, rng))
-    return squares
-
-
-def _square(
-    one: Example,
-    mask: Bools,
-    box: tuple[int, int, int, int],
-    context: float,
-    place: int,
-    phrase: str,
-    side: int,
-    rng: np.random.Generator,
-) -> _Square:
-    """Picture, mask and object (S, S, 5), turned and mirrored; what is told; the object's share inside."""
-    target = one.objects[place]
-    layers = [mask_square(layer, box, side, context) for layer in (mask, target)]
-    square = np.dstack([square_crop(one.image, box, side, context), *layers])
-    square = np.rot90(square, int(rng.integers(4)))
-    square = square[:, ::-1] if rng.random() < 0.5 else square
-    return square, phrase, in_square(target, box, context) / rle.areas([target])[0]
-
-
-def _meant(
-    one: Example,
-    place: int,
-    box: tuple[int, int, int, int],
-    context: float,
-    rng: np.random.Generator,
-) -> int:
-    """Which object is told, where a mask means that at `place`: another at times, in sight or not."""
-    if rng.random() >= ASTRAY:
-        return place
-    in_sight = rng.random() < IN_SIGHT
-    for other in rng.permutation(len(one.objects)).tolist():
-        if other == place:
-            continue
-        mask = one.objects[other]
-        share = in_square(mask, box, context) / rle.areas([mask])[0]
-        if (share > MOSTLY) if in_sight else (share < HARDLY):
-            return int(other)
-    return place
 
 
 def embedded(clip: Clip, phrases: Sequence[str]) -> torch.Tensor:

@@ -66,11 +66,21 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         assert "Together((Embed(" in twice["run"]["pipeline"]
         assert twice["run"]["pipeline"].count("mirrored=True") == 2, "when drawn, and when ranked"
         assert twice["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not twice["errors"]
+        few |= {"finder": "tiny", "mirrored": False, "out": tmp_path / "looked"}
+        recipe("text_to_mask").main(route=route, limit=1, **few)
+        looked = json.loads((tmp_path / "looked/summary.json").read_text())
+        assert (
+            "Top(3, per='class'))) | Top(13, per='class') | RedrawMasks("
+            in (looked["run"]["pipeline"])
+        ), "ten that the prompt found, and three that were looked for"
+        assert looked["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not looked["errors"]
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
         assert by_clip["metrics"]["mIoU"] != alone["mIoU"], "and CLIP's is another"
         return
     with pytest.raises(typer.BadParameter, match="--ranked is for the route prompt"):
         recipe("text_to_mask").main(route=route, ranked=True)
+    with pytest.raises(typer.BadParameter, match="--finder adds to what the route prompt finds"):
+        recipe("text_to_mask").main(route=route, finder="tiny")
     recipe("text_to_mask").main(route=route, limit=1, redraw="tiny", out=tmp_path / "drawn", **few)
     drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
     first, again = drawn["run"]["pipeline"].split("each='phrase'")
