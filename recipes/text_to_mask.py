@@ -83,9 +83,10 @@ def main(
     counts, 0.4 for the pair tiny and 0 for others. guided: radius with which outlines follow the picture.
     redraw: tiny, or a file of train_mask_refiner.py, which draws masks anew, told the phrase where it was
     taught the CLIP's: the likeliest ten that the prompt found, or forty proposals, at which CLIP then looks
-    again. finder: tiny, or a file of train_text_finder.py, which looks for phrases beside the prompt. crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are
-    asked for in a crop so many times their side; 1.5 suits tiny. ranked: of all masks that route prompt
-    found CLIP chooses. mirrored: SAM, CLIP and refiner see everything in a mirror too, in twice the time.
+    again. finder: tiny, or a file of train_text_finder.py, which looks for phrases beside the prompt.
+    crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked
+    for in a crop so many times their side; 1.5 suits tiny. ranked: of all masks that route prompt found
+    CLIP chooses. mirrored: SAM, CLIP, refiner and finder see everything in a mirror too, in twice the time.
     unseen: of shapes only phrases whose class and colour no text model saw together. store: keeps embeddings.
     """
     pictures = is_pictures(data)

@@ -164,16 +164,18 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
 
     Raises FileNotFoundError for no file, ValueError for a file that is none of these.
     """
-    return _load(name_or_path, "tiny_mask_refiner.safetensors", "mask refiner", device)
+    return _load(name_or_path, "mask refiner", device)
 
 
 def load_text_finder(name_or_path: str | Path = "tiny", device: str = "auto") -> MaskRefiner:
     """One that learned to look for phrases, for `FindByText`; as `load_mask_refiner` has it."""
-    return _load(name_or_path, "tiny_text_finder.safetensors", "text finder", device)
+    return _load(name_or_path, "text finder", device)
 
 
-def _load(name_or_path: str | Path, shipped: str, what: str, device: str) -> MaskRefiner:
-    path = shipped_or_given(name_or_path, shipped, what, "recipes/train_mask_refiner.py")
+def _load(name_or_path: str | Path, what: str, device: str) -> MaskRefiner:
+    name = what.replace(" ", "_")
+    shipped, recipe = f"tiny_{name}.safetensors", f"recipes/train_{name}.py"
+    path = shipped_or_given(name_or_path, shipped, what, recipe)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["mask_refiner"])
