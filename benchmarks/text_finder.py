@@ -1,8 +1,10 @@
 """How often a text finder's likeliest mask of a phrase is right by itself: no SAM, no text prompt, no ranking.
 
-python benchmarks/text_finder.py                     the shipped one on 300 made-up scenes, 4 minutes
-python benchmarks/text_finder.py --unseen            combinations of class and colour that it never saw
-python benchmarks/text_finder.py --finder runs/train_text_finder/text_finder.safetensors --limit 50
+    python benchmarks/text_finder.py                     the shipped one on 300 made-up scenes, ten minutes of one core
+    python benchmarks/text_finder.py --unseen            combinations of class and colour that it never saw
+    python benchmarks/text_finder.py --finder runs/train_text_finder/text_finder.safetensors --limit 50
+
+Scenes and phrases are those of `recipes/text_to_mask.py --limit 300`.
 """
 
 from pathlib import Path

@@ -31,13 +31,11 @@ from samkit.sam.mask_refiner import WIDTHS, MaskRefiner, load_mask_refiner, save
 from samkit.training.collect_found import by_phrase, collect_found
 from samkit.training.found import Pictures
 from samkit.training.kept_back import measured
-from samkit.training.loop import DTYPES
-from samkit.training.muon import optimizers
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import Shown, embedded, refiner_loss, shown
-from samkit.training.sitting import Sitting, descend, warm_cosine
+from samkit.training.redrawing import Shown, embedded, shown
 from samkit.training.soup import mean_of, measure_norms
 from samkit.training.squares import CANDIDATES
+from samkit.training.teaching import teach
 from samkit.training.widen import widened
 
 KEPT_BACK = 20  # one picture in so many
@@ -129,24 +127,10 @@ def main(
         print(measured(refiner, kept), flush=True)
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
         return
-    refiner.requires_grad_(True).train().to(model.device, memory_format=torch.channels_last)
-    both = optimizers(refiner, learning_rate)
-    parts = {"refiner": refiner, "kernels": both[0], "others": both[1]}
-    lower = precision != "float32"
-    autocast = torch.autocast(model.device.type, DTYPES[precision], enabled=lower)
+    refiner.to(model.device)
     budget = steps, minutes, save_every, processes
-    sitting = Sitting(parts, {"asked": asked}, out / "state.pt", *budget)
-    for done in sitting:
-        some, words = squares(sitting.step)
-        with autocast:
-            logits, guessed = refiner(some.pictures, some.masks, words)
-        loss = refiner_loss(logits.float(), guessed, some)
-        loss.backward()
-        processes.average_gradients(refiner)
-        descend(both, refiner.parameters(), warm_cosine(done), 1.0)
-        means = sitting.means(loss.item())
-        if means and processes.is_first:
-            print(f"{sitting}: loss {means[0]:.3f}; {measured(refiner, kept)}", flush=True)
+    file, how = out / "state.pt", (learning_rate, precision)
+    teach(refiner, squares, lambda: measured(refiner, kept), {"asked": asked}, file, budget, *how)
     if processes.is_first:
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
 

@@ -23,11 +23,9 @@ from samkit.ops.devices import find_device
 from samkit.sam.mask_refiner import load_mask_refiner, save_mask_refiner
 from samkit.training.found import Pictures, untouched
 from samkit.training.kept_back import looked_for
-from samkit.training.loop import DTYPES
-from samkit.training.muon import optimizers
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import embedded, looked_at, refiner_loss
-from samkit.training.sitting import Sitting, descend, warm_cosine
+from samkit.training.redrawing import Shown, embedded, looked_at
+from samkit.training.teaching import teach
 
 KEPT_BACK = 20  # one picture in so many
 
@@ -72,27 +70,18 @@ def main(
     kept = [one for one in examples[::KEPT_BACK] if one.captions]
     learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.captions]
     place = find_device(device)
-    finder.requires_grad_(True).train().to(place, memory_format=torch.channels_last)
-    both = optimizers(finder, learning_rate)
-    parts = {"finder": finder, "kernels": both[0], "others": both[1]}
-    lower = precision != "float32"
-    autocast = torch.autocast(place.type, DTYPES[precision], enabled=lower)
-    told = {"clip": reader.texts_name, "counts": [pictures, objects, zoom, picture_side, seed]}
+    finder.to(place)
+
+    def squares(step: int) -> tuple[Shown, torch.Tensor]:
+        """What is shown in a step, and told."""
+        rng = np.random.default_rng((seed, step, processes.rank))
+        some = looked_at(learned, batch, side, rng)
+        return some.to(place), embedded(reader, some.phrases).to(place)
+
+    same = {"clip": reader.texts_name, "counts": [pictures, objects, zoom, picture_side, seed]}
     budget = steps, minutes, save_every, processes
-    sitting = Sitting(parts, told, out / "state.pt", *budget)
-    for done in sitting:
-        rng = np.random.default_rng((seed, sitting.step, processes.rank))
-        some = looked_at(learned, batch, side, rng).to(place)
-        words = embedded(reader, some.phrases).to(place)
-        with autocast:
-            logits, guessed = finder(some.pictures, some.masks, words)
-        loss = refiner_loss(logits.float(), guessed, some)
-        loss.backward()
-        processes.average_gradients(finder)
-        descend(both, finder.parameters(), warm_cosine(done), 1.0)
-        means = sitting.means(loss.item())
-        if means and processes.is_first:
-            print(f"{sitting}: loss {means[0]:.3f}; {looked_for(finder, reader, kept)}", flush=True)
+    file, how = out / "state.pt", (learning_rate, precision)
+    teach(finder, squares, lambda: looked_for(finder, reader, kept), same, file, budget, *how)
     if processes.is_first:
         save_mask_refiner(finder, out / "text_finder.safetensors")
 

@@ -14,7 +14,7 @@ import typer
 from samkit import Masks, load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
-from samkit.training import collect_found
+from samkit.training import collect_found, teaching
 from samkit.training.found import Example, Pictures
 from samkit.training.processes import Processes
 from samkit.training.redrawing import Shown
@@ -30,11 +30,11 @@ def recipe() -> ModuleType:
     return module
 
 
-def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
+def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys, monkeypatch) -> None:
     recipe().main(steps=3, out=tmp_path / "whole", **SMALL)
     printed = capsys.readouterr().out
     assert printed.count("masks in pictures kept back") == 3 and "step 3" in printed
-    module, calls = recipe(), []
+    loss, calls = teaching.refiner_loss, []
 
     def stops(*args: object) -> object:
         calls.append(1)
@@ -42,9 +42,10 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
             raise KeyboardInterrupt
         return loss(*args)
 
-    loss, module.refiner_loss = module.refiner_loss, stops
+    monkeypatch.setattr(teaching, "refiner_loss", stops)
     with pytest.raises(KeyboardInterrupt):
-        module.main(steps=3, out=tmp_path / "broken", **SMALL)
+        recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
+    monkeypatch.undo()
     (tmp_path / "broken/found/000002.npz").unlink()  # a picture it had not asked about when killed
     recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
     assert "going on after step 1" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from samkit.sam.mask_refiner import (
     load_text_finder,
     save_mask_refiner,
 )
+from samkit.training import teaching
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_text_finder.py"
 SMALL = {"pictures": 21, "objects": 3, "batch": 4, "save_every": 1, "side": 32, "device": "cpu"}
@@ -26,11 +27,11 @@ def recipe() -> ModuleType:
     return module
 
 
-def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
+def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys, monkeypatch) -> None:
     recipe().main(steps=3, out=tmp_path / "whole", **SMALL)
     printed = capsys.readouterr().out
     assert printed.count("found at one look") == 3 and "captions kept back" in printed
-    module, calls = recipe(), []
+    loss, calls = teaching.refiner_loss, []
 
     def stops(*args: object) -> object:
         calls.append(1)
@@ -38,9 +39,10 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys) -> None:
             raise KeyboardInterrupt
         return loss(*args)
 
-    loss, module.refiner_loss = module.refiner_loss, stops
+    monkeypatch.setattr(teaching, "refiner_loss", stops)
     with pytest.raises(KeyboardInterrupt):
-        module.main(steps=3, out=tmp_path / "broken", **SMALL)
+        recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
+    monkeypatch.undo()
     recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
     assert "going on after step 1" in capsys.readouterr().out
     whole, broken = (tmp_path / n / "text_finder.safetensors" for n in ("whole", "broken"))
