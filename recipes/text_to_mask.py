@@ -123,7 +123,7 @@ def main(
         shown |= {"crops": (crop,)} if crop != Crop() else {}
         shown |= {} if quality is None else {"quality": quality}
         told = refiner is not None and refiner.reads(looker.texts_name)
-        most = max(top, PROMPTED + LOOKED_FOR) if finder else top
+        most = max(top, PROMPTED) + LOOKED_FOR if finder else top
         drawn = {"prompted": asks, "most": most, "mirrored": mirrored}
         redrawn = redraw_likeliest(refiner, looker, **drawn) if refiner else Pipeline()
         again = stages.RankByText(looker, each="own", **shown)
@@ -134,7 +134,8 @@ def main(
             find = seen_twice(find) if mirrored else find
             if finder:
                 looking = load_text_finder(finder, device)
-                find = and_looked_for(find, looking, looker, phrases, mirrored=mirrored)
+                how = {"most": top, "mirrored": mirrored}
+                find = and_looked_for(find, looking, looker, phrases, **how)
             find = find | redrawn | mend
             find |= again if ranked else Pipeline()
         else:

@@ -57,11 +57,17 @@ def and_looked_for(
     clip: Clip,
     phrases: Sequence[str] | None = None,
     *,
+    most: int = 0,
     mirrored: bool = False,
 ) -> Stage:
-    """The likeliest masks that `find` has of each phrase, and beside them those that `FindByText` draws."""
+    """The likeliest masks that `find` has of each phrase, and beside them those that `FindByText` draws.
+
+    most: masks of a phrase that `find` keeps, where ten are not enough.
+    """
     look = FindByText(finder, clip, phrases, mirrored=mirrored) | NonMaxSuppression()
-    return Together([find | Top(PROMPTED, per="class"), look | Top(LOOKED_FOR, per="class")])
+    return Together(
+        [find | Top(max(most, PROMPTED), per="class"), look | Top(LOOKED_FOR, per="class")]
+    )
 
 
 def redraw_likeliest(
