@@ -1,6 +1,6 @@
 """How often a text finder's likeliest mask of a phrase is right by itself: no SAM, no text prompt, no ranking.
 
-    python benchmarks/text_finder.py                     the shipped one on 300 made-up scenes, ten minutes of one core
+    python benchmarks/text_finder.py                     the shipped one on 300 made-up scenes, four minutes of one core
     python benchmarks/text_finder.py --unseen            combinations of class and colour that it never saw
     python benchmarks/text_finder.py --finder runs/train_text_finder/text_finder.safetensors --limit 50
 
@@ -13,10 +13,10 @@ import typer
 
 from samkit import evaluate
 from samkit.clip import load_clip
+from samkit.clip.finder import load_text_finder
 from samkit.data.phrased import phrased
 from samkit.evaluation import format_summary
 from samkit.metrics import PhraseIoU
-from samkit.sam.mask_refiner import load_text_finder
 from samkit.stages import FindByText, NonMaxSuppression
 
 

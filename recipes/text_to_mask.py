@@ -19,6 +19,7 @@ import typer
 
 from samkit import evaluate, load_sam, stages, stored
 from samkit.clip import load_clip, stored_clip
+from samkit.clip.finder import load_text_finder
 from samkit.clip.projection import load_text_prompt
 from samkit.data import folder
 from samkit.data.phrased import is_pictures, phrased
@@ -27,7 +28,7 @@ from samkit.evaluation.overlays import write_overlays
 from samkit.metrics import PhraseIoU
 from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
-from samkit.sam.mask_refiner import load_mask_refiner, load_text_finder
+from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages.detect_text import open_text_detector
 from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.text_routes import (

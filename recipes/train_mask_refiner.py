@@ -32,7 +32,7 @@ from samkit.training.collect_found import by_phrase, collect_found
 from samkit.training.found import Pictures
 from samkit.training.kept_back import measured
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import Shown, embedded, shown
+from samkit.training.redrawing import Shown, embedded, refiner_loss, shown
 from samkit.training.soup import mean_of, measure_norms
 from samkit.training.squares import CANDIDATES
 from samkit.training.teaching import teach
@@ -127,10 +127,16 @@ def main(
         print(measured(refiner, kept), flush=True)
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
         return
+
+    def loss(step: int, done: float) -> torch.Tensor:
+        some, words = squares(step)
+        logits, guessed = refiner(some.pictures, some.masks, words)
+        return refiner_loss(logits.float(), guessed, some)
+
     refiner.to(model.device)
     budget = steps, minutes, save_every, processes
     file, how = out / "state.pt", (learning_rate, precision)
-    teach(refiner, squares, lambda: measured(refiner, kept), {"asked": asked}, file, budget, *how)
+    teach(refiner, loss, lambda: measured(refiner, kept), {"asked": asked}, file, budget, *how)
     if processes.is_first:
         save_mask_refiner(refiner, out / "mask_refiner.safetensors")
 

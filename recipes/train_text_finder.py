@@ -2,13 +2,16 @@
 
     python recipes/train_text_finder.py                               an hour of one core, made-up scenes
     python recipes/train_text_finder.py --start runs/train_text_finder/text_finder.safetensors --seed 1
-    python recipes/train_text_finder.py --pictures 20 --steps 5       a trial
+    python recipes/train_text_finder.py --data coco/annotations/instances_train2017.json --clip ViT-B-32
+    python recipes/train_text_finder.py --pictures 40 --steps 5       a trial
     torchrun --nproc_per_node 2 -- recipes/train_text_finder.py --precision bfloat16    two processes
 
-No SAM takes part. The network is a `MaskRefiner` that is shown squares anywhere in a picture, small and large,
-with nothing found in them yet, and told a caption: of what is there, or of what is not. It begins as the mask
-refiner that was told captions, so it knows outlines and words, and learns where to look. One picture in
-twenty is kept back to measure on. The same line again goes on from where it was killed.
+No SAM takes part. A `TextFinder` reads pictures, or pieces of them, once each, and is asked for what is in
+them and what is not. Made-up scenes are asked their captions, and less than these say ("a striped thing",
+which may be true of several); other data their own phrases, the names of classes or expressions that refer to
+one object, all that a phrase is true of being one mask. It begins with nothing; squares of half the side come
+first, which teach four times as quickly. One picture in a hundred is kept back to measure on. The same
+line again goes on from where it was killed.
 """
 
 from pathlib import Path
@@ -19,29 +22,28 @@ import torch
 import typer
 
 from samkit.clip import load_clip
+from samkit.clip.finder import AROUND, FEATURES, TextFinder, load_text_finder, save_text_finder
 from samkit.ops.devices import find_device
-from samkit.sam.mask_refiner import load_mask_refiner, save_mask_refiner
-from samkit.training.found import Pictures, untouched
+from samkit.training.captions import Described
 from samkit.training.kept_back import looked_for
+from samkit.training.looking import described_loss, finder_loss, gathered, looked
 from samkit.training.processes import start_processes
-from samkit.training.redrawing import Shown, embedded, looked_at
 from samkit.training.teaching import teach
 
-KEPT_BACK = 20  # one picture in so many
+KEPT_BACK = 100  # one picture in so many
+SMALL_FIRST = 0.3  # of the budget, with squares of half the side, of which a batch holds more
 
 
 def main(
-    start: str = "tiny",
+    data: str = "shapes",
+    start: str | None = None,
     clip: str = "tiny",
-    pictures: int = 3000,
-    objects: int = 10,
-    zoom: float = 2.0,
-    picture_side: int = 256,
-    side: int = 128,
+    pictures: int = 6000,
+    side: int = 256,
     minutes: float = 60.0,
     steps: int | None = None,
-    batch: int = 48,
-    learning_rate: float = 2e-3,
+    batch: int = 3,
+    learning_rate: float = 1.5e-3,
     out: Path = Path("runs/train_text_finder"),
     device: str = "auto",
     precision: Literal["float32", "bfloat16"] = "float32",
@@ -50,40 +52,48 @@ def main(
 ) -> None:
     """Writes text_finder.safetensors under `out`.
 
-    start: a network that was told captions: tiny, the shipped mask refiner, or a file, of this recipe too.
-    clip: the pair whose embeddings of captions it is told. pictures: made-up scenes, of each process its own;
-    objects: of each at most; zoom: most by which one is enlarged; picture_side: theirs, in pixels. side: of
-    the squares that the network sees; half as large is four times as quick, and a first sitting can be.
-    batch: squares a step, of each process under torchrun. precision: bfloat16 where the hardware is quick
+    data: shapes; refcoco=FOLDER; or masks with classes, as train_sam.py takes them. start: a finder to go on
+    from, tiny or a file; then no squares of half the side come first. clip: the pair whose embeddings of
+    phrases it is told. pictures: of each process its own, kept in memory (300 kB each). side: of the squares
+    that the network sees, in pixels; larger pictures are made that small. batch: pictures a step, of each
+    process under torchrun; twice as many of the half-sized. precision: bfloat16 where the hardware is quick
     at it (autocast).
     """
     processes = start_processes()
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     reader = load_clip(clip, None, device)
-    finder = load_mask_refiner(start)
+    finder = load_text_finder(start) if start else TextFinder(reader.width, reader.texts_name, side)
     finder.check_reads(reader.name, reader.texts_name)
     finder.side = side
-    draw = Pictures(["shapes"], picture_side, objects, zoom, seed, captions=True)
-    numbers = range(processes.rank, pictures * processes.count, processes.count)
-    examples = [untouched(*draw(np.random.default_rng((seed, number)))) for number in numbers]
-    kept = [one for one in examples[::KEPT_BACK] if one.captions]
-    learned = [one for i, one in enumerate(examples) if i % KEPT_BACK and one.captions]
+    scenes = gathered(data, pictures, side, seed, processes)
+    kept = scenes[::KEPT_BACK]
+    learned = [scene for i, scene in enumerate(scenes) if i % KEPT_BACK]
     place = find_device(device)
     finder.to(place)
+    described = Described(FEATURES + AROUND).to(place) if data == "shapes" else None
+    known: dict[str, torch.Tensor] = {}
 
-    def squares(step: int) -> tuple[Shown, torch.Tensor]:
-        """What is shown in a step, and told."""
+    def loss(step: int, done: float) -> torch.Tensor:
         rng = np.random.default_rng((seed, step, processes.rank))
-        some = looked_at(learned, batch, side, rng)
-        return some.to(place), embedded(reader, some.phrases).to(place)
+        small = not start and done < SMALL_FIRST
+        some = looked(learned, 2 * batch if small else batch, side // 2 if small else side, rng)
+        new = [phrase for phrase in dict.fromkeys(some.phrases) if phrase not in known]
+        known.update(zip(new, reader.texts(new), strict=True) if new else ())
+        words = torch.stack([known[phrase] for phrase in some.phrases]).to(place)
+        some = some.to(place)
+        seen = finder.read(some.pictures)
+        value = finder_loss(finder(seen, words, some.of), some)
+        return value + described_loss(described, seen, some) if described else value
 
-    same = {"clip": reader.texts_name, "counts": [pictures, objects, zoom, picture_side, seed]}
+    same: dict[str, object] = {"clip": reader.texts_name, "start": start, "data": data}
+    same |= {"counts": [pictures, side, batch, seed]}
     budget = steps, minutes, save_every, processes
     file, how = out / "state.pt", (learning_rate, precision)
-    teach(finder, squares, lambda: looked_for(finder, reader, kept), same, file, budget, *how)
+    both = torch.nn.ModuleList([finder, described] if described else [finder])
+    teach(both, loss, lambda: looked_for(finder, reader, kept), same, file, budget, *how)
     if processes.is_first:
-        save_mask_refiner(finder, out / "text_finder.safetensors")
+        save_text_finder(finder, out / "text_finder.safetensors")
 
 
 if __name__ == "__main__":

@@ -164,18 +164,8 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
 
     Raises FileNotFoundError for no file, ValueError for a file that is none of these.
     """
-    return _load(name_or_path, "mask refiner", device)
-
-
-def load_text_finder(name_or_path: str | Path = "tiny", device: str = "auto") -> MaskRefiner:
-    """One that learned to look for phrases, for `FindByText`; as `load_mask_refiner` has it."""
-    return _load(name_or_path, "text finder", device)
-
-
-def _load(name_or_path: str | Path, what: str, device: str) -> MaskRefiner:
-    name = what.replace(" ", "_")
-    shipped, recipe = f"tiny_{name}.safetensors", f"recipes/train_{name}.py"
-    path = shipped_or_given(name_or_path, shipped, what, recipe)
+    recipe = "recipes/train_mask_refiner.py"
+    path = shipped_or_given(name_or_path, "tiny_mask_refiner.safetensors", "mask refiner", recipe)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["mask_refiner"])
@@ -185,5 +175,5 @@ def _load(name_or_path: str | Path, what: str, device: str) -> MaskRefiner:
         refiner = MaskRefiner(about["side"], widths, blocks, about["sam"], *texts)
         refiner.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} is no {what}, or a damaged one: {error}") from error
+        raise ValueError(f"{path} is no mask refiner, or a damaged one: {error}") from error
     return refiner.float().eval().requires_grad_(False).to(find_device(device))

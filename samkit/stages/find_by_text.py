@@ -1,32 +1,33 @@
-"""A small network that was taught phrases looks for what they mean, in the picture and in crops of it."""
+"""A small network that was taught phrases draws what they mean, in the picture and in crops of it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 import torch
 
+from samkit.clip.finder import TextFinder
 from samkit.clip.model import Clip
 from samkit.ops.grids import crop_boxes
 from samkit.ops.regions import cut
-from samkit.ops.square_crops import part_seen, region_from_square, square_crop, with_mask
+from samkit.ops.square_crops import part_seen, region_from_square, square_crop
 from samkit.pipeline import Stage
-from samkit.sam.mask_refiner import MaskRefiner
 from samkit.stages.asked import ask_for, phrases_of
 from samkit.types import Frame, Masks, Sample
 
 
 @dataclass(frozen=True, repr=False)
 class FindByText(Stage):
-    """Masks of phrases with no SAM at all: a `MaskRefiner` that has learned to draw where nothing was found yet.
+    """Masks of phrases with no SAM at all: a `TextFinder` reads the picture once and draws each phrase.
 
-    Referring image segmentation as CLIPSeg does it (Lüddecke and Ecker, 2022), by a network so small that
-    it must be taught the domain: `recipes/train_mask_refiner.py --looking 1` makes one of pictures with
-    captions. The shipped one has learned made-up scenes. What it finds can stand beside a text prompt's:
+    Referring image segmentation by a network so small that it must be taught the domain:
+    `recipes/train_text_finder.py` does. The shipped one has learned made-up scenes. What it finds can stand
+    beside a text prompt's:
 
     >>> from samkit import load_sam
     >>> from samkit.clip import load_clip
-    >>> from samkit.sam.mask_refiner import load_text_finder
+    >>> from samkit.clip.finder import load_text_finder
     >>> from samkit.stages import Embed, Segment, TextPrompt, Together, text_sam
     >>> reader, clip = text_sam(load_sam("tiny")), load_clip("tiny")
     >>> ask = Embed(reader) | TextPrompt(clip) | Segment(reader)
@@ -45,7 +46,7 @@ class FindByText(Stage):
     finder that was not taught this CLIP's phrases, and negative layers.
     """
 
-    finder: MaskRefiner
+    finder: TextFinder
     clip: Clip
     phrases: Sequence[str] | None = None
     _: KW_ONLY
@@ -71,22 +72,19 @@ class FindByText(Stage):
         size = (sample.image.shape[0], sample.image.shape[1])
         boxes = [box for box, _ in crop_boxes(size, self.crop_n_layers, self.crop_overlap_ratio)]
         side, device = self.finder.side, self.finder.device
-        cuts = [square_crop(sample.image, box, side) for box in boxes]
-        anywhere = np.ones(size, dtype=bool)
-        squares = np.stack(
-            [with_mask(one, anywhere, box) for one, box in zip(cuts, boxes, strict=True)]
-        )
-        shown = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2) / 255
         run_lengths, classes, guesses, where = [], [], [], []
-        for number, text in enumerate(self.clip.texts(phrases) if phrases else ()):
-            words = text.to(device).expand(len(boxes), -1)
-            logits, ious = self.finder.drawn(shown[:, :3], shown[:, 3], words, self.mirrored)
-            for box, values, iou in zip(boxes, logits, ious.tolist(), strict=True):
-                if found := cut(region_from_square(values, size, box), size):
+        if phrases:
+            squares = np.stack([square_crop(sample.image, box, side) for box in boxes])
+            shown = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2) / 255
+            texts = self.clip.texts(phrases).to(device)
+            logits, ious = self.finder.look(shown, texts, self.mirrored)
+            for number, box in itertools.product(range(len(phrases)), range(len(boxes))):
+                region = region_from_square(logits[number, box], size, boxes[box])
+                if found := cut(region, size):
                     run_lengths.append(found.run_lengths)
                     classes.append(number)
-                    guesses.append(iou)
-                    where.append(part_seen(size, box))
+                    guesses.append(float(ious[number, box]))
+                    where.append(part_seen(size, boxes[box]))
         scores = np.array(guesses, dtype=np.float32)
         return Masks(
             Frame.fit(size, side),

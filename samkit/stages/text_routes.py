@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from samkit.clip.finder import TextFinder
 from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
 from samkit.pipeline import Stage
@@ -53,7 +54,7 @@ def seen_twice(find: Stage) -> Stage:
 
 def and_looked_for(
     find: Stage,
-    finder: MaskRefiner,
+    finder: TextFinder,
     clip: Clip,
     phrases: Sequence[str] | None = None,
     *,

@@ -147,7 +147,8 @@ class Described(torch.nn.Module):
             numbers = [
                 words.index(d[name]) if d[name] is not None else len(words) for d in described
             ]
-            losses.append(F.cross_entropy(self.heads[name](features), torch.tensor(numbers)))
+            right = torch.tensor(numbers, device=features.device)
+            losses.append(F.cross_entropy(self.heads[name](features), right))
         return torch.stack(losses).mean()
 
 

@@ -1,14 +1,16 @@
-"""How well a `MaskRefiner` draws what a SAM found in pictures that it does not learn from."""
+"""How well a `MaskRefiner` or a `TextFinder` does in pictures that it does not learn from."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from samkit.clip.finder import TextFinder
 from samkit.clip.model import Clip
 from samkit.ops import rle
 from samkit.sam.mask_refiner import MaskRefiner
-from samkit.stages import FindByText, RedrawMasks, Top
+from samkit.stages import FindByText, RedrawMasks
 from samkit.training.found import Example
+from samkit.training.looking import Scene
 from samkit.types import Frame, Masks, Sample
 
 MEASURED = 16  # masks of a picture
@@ -39,18 +41,16 @@ def measured(refiner: MaskRefiner, kept: Sequence[Example]) -> str:
     )
 
 
-def looked_for(finder: MaskRefiner, clip: Clip, kept: Sequence[Example]) -> str:
-    """The share of captions whose object is what a finder finds first, looking once at each picture."""
+def looked_for(finder: TextFinder, clip: Clip, kept: Sequence[Scene]) -> str:
+    """The share of telling captions whose object is what a finder finds first, looking once at each picture."""
     hits: list[float] = []
-    look = FindByText(finder.eval(), clip, crop_n_layers=0) | Top(1, per="class")
+    look = FindByText(finder.eval(), clip, crop_n_layers=0)
     for one in kept:
-        if one.captions:
-            [found] = look([Sample(0, one.image, phrases=one.captions)])
-            assert found.masks is not None and found.masks.class_ids is not None, (
-                "as it writes them"
-            )
-            table = rle.iou(found.masks.rle(), one.objects)
+        if one.telling:
+            [found] = look([Sample(0, one.image, phrases=[one.captions[i] for i in one.telling])])
+            assert found.masks is not None and found.masks.class_ids is not None, "so it writes"
+            table = rle.iou(found.masks.rle(), rle.encode(one.masks[list(one.telling)]))
             drawn = table[np.arange(len(table)), found.masks.class_ids] > 0.5
-            hits += drawn.tolist() + [False] * (len(one.captions) - len(drawn))
+            hits += drawn.tolist() + [False] * (len(one.telling) - len(drawn))
     finder.train()
     return f"of {len(hits)} captions kept back {np.mean(hits or [0]):.3f} found at one look"

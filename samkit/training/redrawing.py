@@ -13,7 +13,7 @@ from samkit.training.choice import choice_loss
 from samkit.training.found import LEAST_PIXELS, Example
 from samkit.training.losses import dice_loss
 from samkit.training.spoil import spoiled
-from samkit.training.squares import CANDIDATES, HARDLY, Square, around, candidates, window
+from samkit.training.squares import CANDIDATES, HARDLY, Square, around, candidates
 
 FOUND_SHARE = 0.65  # of what is shown; the rest are objects' masks, spoiled
 CHOICE_WEIGHT = 0.4  # of choosing among candidates, beside drawing
@@ -83,18 +83,6 @@ def shown(
         tell = bool(one.captions) and rng.random() < told
         squares.append(around(one, mask, place, tell, side, rng))
     return _stacked(squares, captions)
-
-
-def looked_at(examples: list[Example], count: int, side: int, rng: np.random.Generator) -> Shown:
-    """So many squares anywhere in any examples' pictures, with no mask, each told a caption (`window`).
-
-    examples: with captions each. Raises ValueError for no example.
-    """
-    if not examples:
-        raise ValueError("no picture with a caption to learn from")
-    return _stacked(
-        [window(examples[rng.integers(len(examples))], side, rng) for _ in range(count)], 0
-    )
 
 
 def _stacked(squares: list[Square], captions: int) -> Shown:

@@ -1,6 +1,4 @@
-"""Squares of a picture as a `MaskRefiner` is shown them: around a mask that was found, or anywhere."""
-
-import math
+"""Squares of a picture as a `MaskRefiner` is shown them, around masks that were found."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +19,6 @@ MOSTLY, PARTLY, HARDLY = (
 )  # of an object, in the square: in sight, begun, and not there
 # Masks among which a caption's is to be chosen, and how many of them mean it at most.
 CANDIDATES, MEANT = 8, 3
-# Squares anywhere are the whole picture, or have at least so much of its longer side; in so many what is
-# told is not there.
-WHOLE, LEAST_SIDE, ELSEWHERE = 0.25, 0.28, 0.5
 
 Box = tuple[int, int, int, int]
 # Picture, mask and object (S, S, 5); what is told; the share of the object that the square holds.
@@ -53,23 +48,6 @@ def candidates(one: Example, side: int, rng: np.random.Generator) -> list[Square
         box, context, phrase = outer_box(mask), rng.uniform(*CONTEXT), one.captions[place]
         squares.append(_square(one, mask, box, context, place, phrase, side, rng))
     return squares
-
-
-def window(one: Example, side: int, rng: np.random.Generator) -> Square:
-    """A square anywhere in a picture, all of it the mask, so that the caption alone says what to draw."""
-    height, width = one.image.shape[:2]
-    longer = max(height, width)
-    share = 1.0 if rng.random() < WHOLE else math.exp(rng.uniform(math.log(LEAST_SIDE), 0))
-    length = max(1, round(share * longer))
-    x0, y0 = (int(rng.integers(max(1, full - length + 1))) for full in (width, height))
-    box = x0, y0, min(x0 + length, width), min(y0 + length, height)
-    inside = np.array([in_square(mask, box) for mask in one.objects]) / rle.areas(one.objects)
-    there, missing = np.flatnonzero(inside > PARTLY), np.flatnonzero(inside < HARDLY)
-    elsewhere = len(missing) and rng.random() < ELSEWHERE
-    some = missing if elsewhere or not len(there) else there
-    place = int(rng.choice(some if len(some) else len(one.objects)))
-    everything = np.ones((height, width), dtype=bool)
-    return _square(one, everything, box, 1.0, place, one.captions[place], side, rng)
 
 
 def _square(

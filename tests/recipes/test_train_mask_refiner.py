@@ -14,7 +14,7 @@ import typer
 from samkit import Masks, load_sam
 from samkit.clip import load_clip
 from samkit.sam.mask_refiner import MaskRefiner, load_mask_refiner, save_mask_refiner
-from samkit.training import collect_found, teaching
+from samkit.training import collect_found
 from samkit.training.found import Example, Pictures
 from samkit.training.processes import Processes
 from samkit.training.redrawing import Shown
@@ -34,7 +34,8 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys, monkeypatch
     recipe().main(steps=3, out=tmp_path / "whole", **SMALL)
     printed = capsys.readouterr().out
     assert printed.count("masks in pictures kept back") == 3 and "step 3" in printed
-    loss, calls = teaching.refiner_loss, []
+    broken, calls = recipe(), []
+    loss = broken.refiner_loss
 
     def stops(*args: object) -> object:
         calls.append(1)
@@ -42,10 +43,9 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys, monkeypatch
             raise KeyboardInterrupt
         return loss(*args)
 
-    monkeypatch.setattr(teaching, "refiner_loss", stops)
+    monkeypatch.setattr(broken, "refiner_loss", stops)
     with pytest.raises(KeyboardInterrupt):
-        recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
-    monkeypatch.undo()
+        broken.main(steps=3, out=tmp_path / "broken", **SMALL)
     (tmp_path / "broken/found/000002.npz").unlink()  # a picture it had not asked about when killed
     recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
     assert "going on after step 1" in capsys.readouterr().out

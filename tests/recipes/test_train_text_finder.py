@@ -8,16 +8,10 @@ import pytest
 import torch
 
 from samkit.clip import load_clip
-from samkit.sam.mask_refiner import (
-    MaskRefiner,
-    load_mask_refiner,
-    load_text_finder,
-    save_mask_refiner,
-)
-from samkit.training import teaching
+from samkit.clip.finder import TextFinder, load_text_finder, save_text_finder
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_text_finder.py"
-SMALL = {"pictures": 21, "objects": 3, "batch": 4, "save_every": 1, "side": 32, "device": "cpu"}
+SMALL = {"pictures": 12, "batch": 2, "save_every": 1, "side": 64, "device": "cpu"}
 
 
 def recipe() -> ModuleType:
@@ -31,31 +25,34 @@ def test_killed_between_it_ends_as_in_one_go(tmp_path: Path, capsys, monkeypatch
     recipe().main(steps=3, out=tmp_path / "whole", **SMALL)
     printed = capsys.readouterr().out
     assert printed.count("found at one look") == 3 and "captions kept back" in printed
-    loss, calls = teaching.refiner_loss, []
+    broken, sizes = recipe(), []
+    loss = broken.finder_loss
 
-    def stops(*args: object) -> object:
-        calls.append(1)
-        if len(calls) == 2:
+    def stops(drawn: object, given: object) -> object:
+        sizes.append(given.pictures.shape)
+        if len(sizes) == 2:
             raise KeyboardInterrupt
-        return loss(*args)
+        return loss(drawn, given)
 
-    monkeypatch.setattr(teaching, "refiner_loss", stops)
+    monkeypatch.setattr(broken, "finder_loss", stops)
     with pytest.raises(KeyboardInterrupt):
-        recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
-    monkeypatch.undo()
-    recipe().main(steps=3, out=tmp_path / "broken", **SMALL)
+        broken.main(steps=3, out=tmp_path / "broken", **SMALL)
+    broken.main(steps=3, out=tmp_path / "broken", **SMALL)
     assert "going on after step 1" in capsys.readouterr().out
+    assert sizes == [(4, 3, 32, 32), *[(2, 3, 64, 64)] * 3], "small ones first"
     whole, broken = (tmp_path / n / "text_finder.safetensors" for n in ("whole", "broken"))
     assert whole.read_bytes() == broken.read_bytes()
     found = load_text_finder(whole)
-    assert found.side == 32 and found.reads(load_clip("tiny").texts_name)
-    assert not torch.equal(found.draw.weight, load_mask_refiner("tiny", "cpu").draw.weight)
+    assert found.side == 64 and found.clip_name == load_clip("tiny").texts_name
     recipe().main(steps=1, start=str(whole), out=tmp_path / "on", **SMALL)
+    on = load_text_finder(tmp_path / "on/text_finder.safetensors")
+    assert not torch.equal(on.query.weight, found.query.weight)
+    assert torch.allclose(on.query.weight, found.query.weight, atol=0.02), "which it went on from"
     with pytest.raises(ValueError, match="Write to another folder|another"):
-        recipe().main(steps=2, out=tmp_path / "on", **{**SMALL, "objects": 2})
+        recipe().main(steps=2, out=tmp_path / "on", **{**SMALL, "batch": 3})
 
 
-def test_it_begins_with_a_network_that_reads_the_clip(tmp_path: Path) -> None:
-    save_mask_refiner(MaskRefiner(32), tmp_path / "untold.safetensors")
-    with pytest.raises(ValueError, match="was taught phrases of no CLIP"):
-        recipe().main(steps=1, start=str(tmp_path / "untold.safetensors"), out=tmp_path, **SMALL)
+def test_it_goes_on_from_a_finder_that_reads_the_clip(tmp_path: Path) -> None:
+    save_text_finder(TextFinder(128, "another"), tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="was taught phrases of another, and this is"):
+        recipe().main(steps=1, start=str(tmp_path / "other.safetensors"), out=tmp_path, **SMALL)

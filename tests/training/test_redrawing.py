@@ -15,7 +15,6 @@ from samkit.training.redrawing import (
     CHOICE_WEIGHT,
     Shown,
     embedded,
-    looked_at,
     refiner_loss,
     shown,
     whole_iou,
@@ -99,37 +98,6 @@ def test_what_is_told_is_drawn_or_not_there() -> None:
             assert visible.sum() > 0.6 * some.targets[row].sum(), some.phrases[row]
         else:
             assert some.targets[row].mean() < 0.05
-
-
-def test_anywhere_in_a_picture_a_caption_is_there_whole_in_part_or_not() -> None:
-    """Squares of a grey, two greens and a picture that is wider than high; each caption its colour."""
-    greys = (40, 120, 200)
-    objects, image = np.zeros((3, 60, 100), bool), np.zeros((60, 100, 3), np.uint8)
-    for place, grey in enumerate(greys):
-        objects[place, 6 + 15 * place : 16 + 15 * place, 5 + 35 * place : 15 + 35 * place] = True
-        image[objects[place]] = grey
-    names = tuple(map(str, greys))
-    one = Example(image, rle.encode(objects), [], np.zeros(0, dtype=np.int64), names)
-    some = looked_at([one], 300, 50, np.random.default_rng(0))
-    assert some.pictures.shape == (300, 3, 50, 50) and some.captions == 0
-    assert set(some.phrases) == set(names)
-    whole, missing = some.shares == 1, some.shares < 0.03
-    assert whole.sum() > 60 and 50 < missing.sum() < 150
-    assert 5 < (~whole & ~missing).sum() < 100 and some.targets[missing].mean() < 0.01
-    for row in torch.nonzero(whole).flatten().tolist():
-        inside = some.targets[row] > 0
-        assert inside.any() and some.masks[row][inside].min() > 0.99
-        there = some.pictures[row, 0][inside].median() * 255
-        assert abs(there - float(some.phrases[row])) < 35, "what is told is what is to be drawn"
-    seen = (some.masks > 0.5).float().mean(dim=(1, 2))
-    assert (seen == 1).any() and (seen < 0.7).any(), (
-        "where the picture ends nothing is to be looked for"
-    )
-    assert len({round(x, 2) for x in some.targets[whole].mean(dim=(1, 2)).tolist()}) > 10, (
-        "near and far"
-    )
-    with pytest.raises(ValueError, match="no picture with a caption"):
-        looked_at([], 4, 32, np.random.default_rng(0))
 
 
 def test_a_phrase_is_what_clip_makes_of_it_and_none_is_zeros() -> None:
