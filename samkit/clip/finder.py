@@ -207,11 +207,18 @@ def _found(
     """What is inside of masks: means (N, F + C) of pixels' features, and of the coarser ones (N, C, h, w)."""
     share = logits.float().sigmoid()
     share = (share / (share.sum(dim=(1, 2), keepdim=True) + 1)).to(pixels.dtype)
-    parts = zip(share.flatten(1).split(list(groups)), pixels.flatten(2), strict=True)
-    fine = torch.cat([own @ features.T for own, features in parts])
+    fine = sums_inside(share, pixels, groups)
     cells = share.shape[-1] // around.shape[-1]
     coarse = F.avg_pool2d(share[:, None], cells) * cells**2
     return torch.cat([fine, (around * coarse).sum(dim=(2, 3))], dim=1)
+
+
+def sums_inside(
+    shares: torch.Tensor, features: torch.Tensor, groups: Sequence[int]
+) -> torch.Tensor:
+    """(N, F) sums of pictures' features (B, F, h, w), weighted by masks (N, h, w), so many of each picture."""
+    parts = zip(shares.flatten(1).split(list(groups)), features.flatten(2), strict=True)
+    return torch.cat([own @ pixels.T for own, pixels in parts])
 
 
 def save_text_finder(finder: TextFinder, path: str | Path) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from samkit.clip.finder import Drawn, Seen
+from samkit.clip.finder import Drawn, Seen, sums_inside
 from samkit.data.phrased import phrased
 from samkit.data.phrases import by_class, true_masks
 from samkit.data.shapes import render_scene
@@ -236,14 +236,16 @@ def described_loss(described: Described, seen: Seen, given: Looked) -> torch.Ten
     rows = torch.nonzero(given.shares > IN_SIGHT)[:, 0]
     if not len(rows):
         return given.targets.new_zeros(())
+    groups = torch.bincount(given.of[rows], minlength=len(given.pictures)).tolist()
     means = []
     for features in (seen.pixels, seen.around):
         size = features.shape[-2], features.shape[-1]
         masks = F.adaptive_avg_pool2d(given.targets[rows], size)
         inside = masks / masks.sum(dim=(1, 2), keepdim=True).clamp(min=1e-3)
-        of_pictures = features.float()[given.of[rows]]
-        means.append(torch.einsum("nfhw,nhw->nf", of_pictures, inside))
-    return described.loss(torch.cat(means, dim=1), [given.phrases[row] for row in rows.tolist()])
+        means.append(sums_inside(inside.to(features.dtype), features, groups))
+    return described.loss(
+        torch.cat(means, dim=1).float(), [given.phrases[row] for row in rows.tolist()]
+    )
 
 
 def _drawing(logits: torch.Tensor, given: Looked) -> torch.Tensor:
