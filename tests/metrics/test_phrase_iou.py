@@ -72,6 +72,24 @@ def test_control_and_what_could_be_reached() -> None:
     assert found["reachable"] == 1 and found["hit_reachable"] == 0
 
 
+def test_large_objects_are_told_apart() -> None:
+    """.95 % of 8,000 pixels are 76: one object has as many, the other one less."""
+    size, large, small = (80, 100), np.zeros((80, 100), bool), np.zeros((80, 100), bool)
+    large[:4, :19] = small[70:75, :15] = True
+    true = Masks.from_binary(np.stack([large, small]))
+    annotations = Annotations(size, true.boxes(), np.array([0, 1]), run_lengths=tuple(true.rle()))
+    found = true.replace(class_ids=np.array([1, 1]))
+    image = np.zeros((*size, 3), np.uint8)
+    one = Sample(1, image, annotations, phrases=["large", "small"], masks=found)
+    row = PhraseIoU().score(one)
+    assert row["share"] == [0.0095, 75 / 8000]
+    missed = PhraseIoU().summarise([row])
+    assert missed["hit_large"] == 0
+    both = one.replace(masks=true.replace(class_ids=np.array([0, 0]), scores=np.array([1.0, 0.5])))
+    hit = PhraseIoU().summarise([PhraseIoU().score(both)])
+    assert hit["hit"] == 0.5 and hit["hit_large"] == 1
+
+
 def test_no_masks_no_phrases_and_what_is_missing() -> None:
     nothing = sample([], [], [], [strip(0, 3)], [0], ["it"], id=2)
     asked_nothing = sample([], [], [], [], [], [], id=1)
