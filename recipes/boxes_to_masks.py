@@ -72,8 +72,7 @@ def main(
     else:
         errors = coco_file(Path(data), images, pipeline, polygons, limit, out)
     if errors:
-        print(format_errors(errors))
-        raise typer.Exit(1)
+        raise SystemExit(format_errors(errors))
 
 
 def coco_file(

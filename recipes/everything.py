@@ -103,8 +103,7 @@ def main(
     )
     print(f"{len(pictures) - len(errors)} of {len(pictures)} pictures are done: {out}/masks")
     if errors:
-        print(format_errors(errors))
-        raise typer.Exit(1)
+        raise SystemExit(format_errors(errors))
 
 
 def beside(root: Path, id: int | str, suffix: str) -> Path:

@@ -37,6 +37,7 @@ from samkit.stages import (
     SegmentZoomed,
     Yolo,
 )
+from samkit.stages.proposals_settings import KEEP_ALL
 
 
 def main(
@@ -78,8 +79,7 @@ def main(
             "--zoom is for boxes, and its masks cannot be fed back: no --refine"
         )
     if classless:
-        find = Proposals(model, pred_iou_thresh=0.0, stability_score_thresh=0.0)
-        pipeline = Embed(model) | find | RankByQuality()
+        pipeline = Embed(model) | Proposals(model, **KEEP_ALL) | RankByQuality()
     else:
         segment = SegmentZoomed(model, context=zoom) if zoom else Embed(model) | Segment(model)
         pipeline = boxes_stage(boxes, dataset) | segment

@@ -24,6 +24,7 @@ from samkit.data import folder, shapes
 from samkit.data.shapes.phrases import attributes
 from samkit.metrics.bootstrap import bootstrap_means, interval
 from samkit.stages import Embed, Filter, MaskSimilarity, Proposals, RankByQuality, Top
+from samkit.stages.proposals_settings import KEEP_ALL
 from samkit.stages.similarity import mask_embeddings
 from samkit.types import Frame
 
@@ -56,8 +57,12 @@ def main(
         for name, numbers in found.items():
             print(f"{name:<18}", "  ".join(f"{k} {v:.3f}" for k, v in numbers.items()))
     else:
-        low_bar = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0} if sam == "tiny" else {}
-        find = Embed(model) | Proposals(model, **low_bar) | RankByQuality() | Top(50)
+        find = (
+            Embed(model)
+            | Proposals(model, **(KEEP_ALL if sam == "tiny" else {}))
+            | RankByQuality()
+            | Top(50)
+        )
         samples = list(find(list(folder(data, limit=pictures))))
     rows = [row(model, sample, low, high, context) for sample in samples[:pictures]]
     whole = Image.new("RGB", (rows[0].width, sum(one.height for one in rows)), "white")

@@ -30,18 +30,19 @@ from samkit.ops.square_crops import Crop
 from samkit.pipeline import Pipeline, Stage
 from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages.detect_text import open_text_detector
+from samkit.stages.proposals_settings import KEEP_ALL
 from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.text_routes import (
-    LOOKED_FOR,
     PROMPTED,
+    PROPOSED,
     and_looked_for,
     ask_by_text,
-    redraw_likeliest,
+    closer,
+    redraw_by_phrase,
     seen_twice,
 )
 
 Route = Literal["prompt", "rank", "detect"]
-KEEP_ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}  # tiny scores itself low
 
 
 def main(
@@ -119,40 +120,32 @@ def main(
     else:
         looker = load_clip(clip, clip_weights, device, dtype)
         looker = stored_clip(looker, store) if store else looker
-        shown = {"mirrored": mirrored} | (FOR_TINY if clip == "tiny" else {})
         crop = Crop(context, masked, masked_attention)
-        shown |= {"crops": (crop,)} if crop != Crop() else {}
+        shown = {"mirrored": mirrored, "crops": (crop,)} | (FOR_TINY if clip == "tiny" else {})
         shown |= {} if quality is None else {"quality": quality}
-        told = refiner is not None and refiner.reads(looker.texts_name)
-        most = max(top, PROMPTED) + LOOKED_FOR if finder else top
-        drawn = {"prompted": asks, "most": most, "mirrored": mirrored}
-        redrawn = redraw_likeliest(refiner, looker, **drawn) if refiner else Pipeline()
+        drawn = redraw_by_phrase(refiner, looker, prompted=asks, mirrored=mirrored)
         again = stages.RankByText(looker, each="own", **shown)
         if asks:
             several = ranked or top > 1
             ask = ask_by_text(model, looker, words, phrases, crops=crops, several=several)
-            find = embed | ask
-            find = seen_twice(find) if mirrored else find
+            find = seen_twice(embed | ask) if mirrored else embed | ask
+            find |= stages.Top(max(top, PROMPTED), per="class") if finder or redraw else Pipeline()
             if finder:
-                looking = load_text_finder(finder, device)
-                how = {"most": top, "mirrored": mirrored}
-                find = and_looked_for(find, looking, looker, phrases, **how)
-            find = find | redrawn | mend
+                network = load_text_finder(finder, device)
+                find = and_looked_for(find, network, looker, phrases, mirrored=mirrored)
+            find = find | drawn | mend
             find |= again if ranked else Pipeline()
         else:
             kept = KEEP_ALL if sam == "tiny" else {}
             grid = points_per_side or (16 if sam == "tiny" else 32)
             look = stages.Proposals(model, points_per_side=grid, crop_n_layers=crops, **kept)
-            find = embed | look
-            find = seen_twice(find) if mirrored else find
-            if zoom:
-                closer = stages.SegmentZoomed(model, context=zoom, shared=True)
-                find = find | stages.MaskBoxes() | closer | stages.NonMaxSuppression(0.9)
-            if refiner and not told:
-                find |= stages.RedrawMasks(refiner, passes=2, mirrored=mirrored)
-                find |= stages.NonMaxSuppression(0.7)  # many became one
-            find = find | mend | stages.RankByText(looker, phrases, each="phrase", **shown)
-            find |= redrawn | again if told else Pipeline()
+            find = seen_twice(embed | look) if mirrored else embed | look
+            find |= closer(model, zoom) if zoom else Pipeline()
+            rank = mend | stages.RankByText(looker, phrases, each="phrase", **shown)
+            if refiner and refiner.reads(looker.texts_name):
+                find |= rank | stages.Top(max(top, PROPOSED), per="class") | drawn | again
+            else:  # what was drawn untold is drawn before anybody asks
+                find |= drawn | stages.NonMaxSuppression(0.7) | rank if refiner else rank
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"
     if not pictures:
         summary = evaluate(phrased(data, limit, unseen), find, PhraseIoU(), out=out)
@@ -165,8 +158,7 @@ def main(
     errors = write_overlays(photos, find, out, data)
     print(f"{len(photos) - len(errors)} of {len(photos)} pictures are done: {out}/overlays")
     if errors:
-        print(format_errors(errors))
-        raise typer.Exit(1)
+        raise SystemExit(format_errors(errors))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from samkit.stages import (
     Top,
     text_sam,
 )
+from samkit.stages.proposals_settings import KEEP_ALL
 from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.types import Prompts, Sample
@@ -157,10 +158,8 @@ class Answers:
             if progress is not None:
                 progress(done, total)
 
-        find = Proposals(self.sam, points_per_side=self.points_per_side, progress=told)
-        if self.weak:
-            find = replace(find, pred_iou_thresh=0.0, stability_score_thresh=0.0)
-        return find
+        kept = KEEP_ALL if self.weak else {}
+        return Proposals(self.sam, points_per_side=self.points_per_side, progress=told, **kept)
 
     def _by_text(
         self, sample: Sample, question: Question, progress: Callable[[int, int], None] | None

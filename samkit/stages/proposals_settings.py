@@ -8,6 +8,9 @@ import numpy as np
 if TYPE_CHECKING:
     from samkit.stages.proposals import Proposals
 
+# Every mask, for what ranks them by itself, and for a SAM that scores its own low, as `tiny` does.
+KEEP_ALL: dict[str, Any] = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+
 
 def check(stage: "Proposals") -> None:
     """Raises ValueError, with the cure, for settings that contradict each other."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from samkit.clip.finder import TextFinder
 from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
-from samkit.pipeline import Stage
+from samkit.pipeline import Pipeline, Stage
 from samkit.sam.mask_refiner import MaskRefiner
 from samkit.sam.model import Sam
 from samkit.stages.find_by_text import FindByText
@@ -14,6 +14,7 @@ from samkit.stages.rank import NonMaxSuppression, Top
 from samkit.stages.redraw_masks import RedrawMasks
 from samkit.stages.segment import Segment
 from samkit.stages.segment_crops import SegmentCrops
+from samkit.stages.segment_zoomed import MaskBoxes, SegmentZoomed
 from samkit.stages.text_prompt import TextPrompt
 from samkit.stages.together import Together
 
@@ -58,17 +59,17 @@ def and_looked_for(
     clip: Clip,
     phrases: Sequence[str] | None = None,
     *,
-    most: int = 0,
     mirrored: bool = False,
 ) -> Stage:
-    """The likeliest masks that `find` has of each phrase, and beside them those that `FindByText` draws.
-
-    most: masks of a phrase that `find` keeps, where ten are not enough.
-    """
+    """What `find` has, and beside it of each phrase the likeliest masks that `FindByText` draws."""
     look = FindByText(finder, clip, phrases, mirrored=mirrored) | NonMaxSuppression()
-    return Together(
-        [find | Top(max(most, PROMPTED), per="class"), look | Top(LOOKED_FOR, per="class")]
-    )
+    return Together([find, look | Top(LOOKED_FOR, per="class")])
+
+
+def closer(sam: Sam, context: float) -> Stage:
+    """Each mask asked for once more, by its box, in a crop so many times its side; each mask once."""
+    again = SegmentZoomed(sam, context=context, shared=True)
+    return MaskBoxes() | again | NonMaxSuppression(0.9)
 
 
 def redraw_likeliest(
@@ -90,12 +91,15 @@ def redraw_likeliest(
 
 
 def redraw_by_phrase(
-    refiner: MaskRefiner, clip: Clip, *, prompted: bool = False, mirrored: bool = False
-) -> RedrawMasks:
+    refiner: MaskRefiner | None, clip: Clip, *, prompted: bool = False, mirrored: bool = False
+) -> Stage:
     """Told the phrases and rescored where the refiner was taught this CLIP's; else untold, and twice.
 
-    prompted: the masks are a text prompt's, whose own predicted IoU counts too.
+    refiner: with None masks stay as they are. prompted: the masks are a text prompt's, whose own predicted IoU
+    counts too.
     """
+    if refiner is None:
+        return Pipeline()
     if refiner.reads(clip.texts_name):
         share = MOSTLY_GUESSED if prompted else 1.0
         return RedrawMasks(refiner, clip, mirrored=mirrored, rescore=share)

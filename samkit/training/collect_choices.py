@@ -15,6 +15,7 @@ from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.sam.model import Sam
 from samkit.stages import Embed, GuidedFilter, Proposals, RankByText, RedrawMasks, text_sam
+from samkit.stages.proposals_settings import KEEP_ALL
 from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.text_routes import ask_by_text, redraw_likeliest
 from samkit.training.choice import choice
@@ -65,8 +66,7 @@ def from_everything(sam: Sam, clip: Clip, redraw: str | None = None) -> Stage:
 
     redraw: of `load_mask_refiner`.
     """
-    grid = Proposals(sam, points_per_side=16, pred_iou_thresh=0, stability_score_thresh=0)
-    find = Embed(sam) | grid  # all of them, since tiny scores itself low
+    find = Embed(sam) | Proposals(sam, points_per_side=16, **KEEP_ALL)
     if redraw is None:
         return find
     refiner = load_mask_refiner(redraw)

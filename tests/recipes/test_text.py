@@ -69,10 +69,9 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         few |= {"finder": "tiny", "mirrored": False, "out": tmp_path / "looked"}
         recipe("text_to_mask").main(route=route, limit=1, **few)
         looked = json.loads((tmp_path / "looked/summary.json").read_text())
-        assert (
-            "Top(3, per='class'))) | Top(13, per='class') | RedrawMasks("
-            in (looked["run"]["pipeline"])
-        ), "ten that the prompt found, and three that were looked for"
+        both = looked["run"]["pipeline"]
+        assert "Top(10, per='class'), FindByText(" in both, "ten that the prompt found"
+        assert "Top(3, per='class'))) | RedrawMasks(" in both, "and three that were looked for"
         assert looked["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not looked["errors"]
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
         assert by_clip["metrics"]["mIoU"] != alone["mIoU"], "and CLIP's is another"
