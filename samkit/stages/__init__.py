@@ -18,6 +18,7 @@ from samkit.stages.mirrored import Mirrored
 from samkit.stages.prompt import CenterPoint, Grid, GroundTruthBoxes
 from samkit.stages.proposals import Proposals
 from samkit.stages.rank import AverageScores, FavourLarge, NonMaxSuppression, RankByQuality, Top
+from samkit.stages.rank_by_finder import RankByFinder
 from samkit.stages.rank_by_text import RankByText
 from samkit.stages.redraw_masks import RedrawMasks
 from samkit.stages.segment import Embed, Refine, Segment
@@ -55,6 +56,7 @@ __all__ = [
     "Mirrored",
     "NonMaxSuppression",
     "Proposals",
+    "RankByFinder",
     "RankByQuality",
     "RankByText",
     "RedrawMasks",

@@ -2,23 +2,19 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from samkit.clip.finder import TextFinder
-from samkit.clip.model import Clip
-from samkit.ops.grids import crop_boxes
 from samkit.ops.regions import cut
-from samkit.ops.square_crops import part_seen, region_from_square, square_crop
-from samkit.pipeline import Stage
-from samkit.stages.asked import ask_for, phrases_of
+from samkit.ops.square_crops import part_seen, region_from_square
+from samkit.stages.asked import phrases_of
+from samkit.stages.text_looks import LooksForText
 from samkit.types import Frame, Masks, Sample
 
 
 @dataclass(frozen=True, repr=False)
-class FindByText(Stage):
+class FindByText(LooksForText):
     """Masks of phrases with no SAM at all: a `TextFinder` reads the picture once and draws each phrase.
 
     Referring image segmentation by a network so small that it must be taught the domain:
@@ -46,19 +42,7 @@ class FindByText(Stage):
     finder that was not taught this CLIP's phrases, and negative layers.
     """
 
-    finder: TextFinder
-    clip: Clip
-    phrases: Sequence[str] | None = None
-    _: KW_ONLY
-    crop_n_layers: int = 1
-    crop_overlap_ratio: float = 512 / 1500
-    mirrored: bool = False
-
-    def __post_init__(self) -> None:
-        ask_for(self, self.phrases, ("image",), "masks")
-        self.finder.check_reads(self.clip.name, self.clip.texts_name)
-        if self.crop_n_layers < 0:
-            raise ValueError(f"crop_n_layers is 0 or more, got {self.crop_n_layers}")
+    reads = ("image",)
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
         done = []
@@ -70,24 +54,19 @@ class FindByText(Stage):
 
     def _masks(self, sample: Sample, phrases: Sequence[str]) -> Masks:
         size = (sample.image.shape[0], sample.image.shape[1])
-        boxes = [box for box, _ in crop_boxes(size, self.crop_n_layers, self.crop_overlap_ratio)]
-        side, device = self.finder.side, self.finder.device
         run_lengths, classes, guesses, where = [], [], [], []
         if phrases:
-            squares = np.stack([square_crop(sample.image, box, side) for box in boxes])
-            shown = torch.from_numpy(squares).to(device).permute(0, 3, 1, 2) / 255
-            texts = self.clip.texts(phrases).to(device)
-            logits, ious = self.finder.look(shown, texts, self.mirrored)
-            for number, box in itertools.product(range(len(phrases)), range(len(boxes))):
-                region = region_from_square(logits[number, box], size, boxes[box])
-                if found := cut(region, size):
+            boxes, logits, ious = self.looks(sample, phrases)
+            for number, place in itertools.product(range(len(phrases)), range(len(boxes))):
+                box = boxes[place]
+                if found := cut(region_from_square(logits[number, place], size, box), size):
                     run_lengths.append(found.run_lengths)
                     classes.append(number)
-                    guesses.append(float(ious[number, box]))
-                    where.append(part_seen(size, boxes[box]))
+                    guesses.append(float(ious[number, place]))
+                    where.append(part_seen(size, box))
         scores = np.array(guesses, dtype=np.float32)
         return Masks(
-            Frame.fit(size, side),
+            Frame.fit(size, self.finder.side),
             run_lengths=tuple(run_lengths),
             class_ids=np.array(classes, dtype=np.int64),
             predicted_iou=scores,
