@@ -12,6 +12,7 @@ Pictures and phrases give masks/*.json and overlays/*.png. A dataset is evaluate
 names being the phrases: mIoU, and the share of phrases with an IoU above .5.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +36,7 @@ from samkit.stages.rank_by_text import FOR_TINY
 from samkit.stages.text_routes import (
     PROMPTED,
     PROPOSED,
+    agreeing,
     and_looked_for,
     ask_by_text,
     closer,
@@ -85,7 +87,8 @@ def main(
     counts, 0.4 for the pair tiny and 0 for others. guided: radius with which outlines follow the picture.
     redraw: tiny, or a file of train_mask_refiner.py, which draws masks anew, told the phrase where it was
     taught the CLIP's: the likeliest ten that the prompt found, or forty proposals, at which CLIP then looks
-    again. finder: tiny, or a file of train_text_finder.py, which looks for phrases beside the prompt.
+    again. finder: tiny, or a file of train_text_finder.py, which draws phrases beside what there is, and has
+    a say in the choice.
     crops: layers of crops that are looked at as well. zoom: boxes, or everything mode's masks, are asked
     for in a crop so many times their side; 1.5 suits tiny. ranked: of all masks that route prompt found
     CLIP chooses. mirrored: SAM, CLIP, refiner and finder see everything in a mirror too, in twice the time.
@@ -99,7 +102,7 @@ def main(
         (detect and crops, "--crops is for prompt and rank: a detector's boxes say where to look"),
         (asks and zoom, "--zoom is for rank and detect, whose boxes say where; try --crops"),
         (ranked and not asks, "--ranked is for the route prompt; the others rank as it is"),
-        (finder and not asks, "--finder adds to what the route prompt finds"),
+        (finder and detect, "--finder is for the routes prompt and rank"),
         (detect and mirrored, "--mirrored is for the routes prompt and rank"),
     ):
         if wrong:
@@ -123,17 +126,17 @@ def main(
         crop = Crop(context, masked, masked_attention)
         shown = {"mirrored": mirrored, "crops": (crop,)} | (FOR_TINY if clip == "tiny" else {})
         shown |= {} if quality is None else {"quality": quality}
+        network = load_text_finder(finder, device) if finder else None
+        beside = partial(and_looked_for, network, looker, phrases, mirrored=mirrored)
         drawn = redraw_by_phrase(refiner, looker, prompted=asks, mirrored=mirrored)
         again = stages.RankByText(looker, each="own", **shown)
+        again |= agreeing(network, looker, phrases, drawn=True, mirrored=mirrored)
         if asks:
             several = ranked or top > 1
             ask = ask_by_text(model, looker, words, phrases, crops=crops, several=several)
             find = seen_twice(embed | ask) if mirrored else embed | ask
-            find |= stages.Top(max(top, PROMPTED), per="class") if finder or redraw else Pipeline()
-            if finder:
-                network = load_text_finder(finder, device)
-                find = and_looked_for(find, network, looker, phrases, mirrored=mirrored)
-            find = find | drawn | mend
+            find |= stages.Top(max(top, PROMPTED), per="class") if network or redraw else Pipeline()
+            find = beside(find) | drawn | mend
             find |= again if ranked else Pipeline()
         else:
             kept = KEEP_ALL if sam == "tiny" else {}
@@ -142,8 +145,10 @@ def main(
             find = seen_twice(embed | look) if mirrored else embed | look
             find |= closer(model, zoom) if zoom else Pipeline()
             rank = mend | stages.RankByText(looker, phrases, each="phrase", **shown)
+            rank |= agreeing(network, looker, phrases, drawn=False, mirrored=mirrored)
             if refiner and refiner.reads(looker.texts_name):
-                find |= rank | stages.Top(max(top, PROPOSED), per="class") | drawn | again
+                find |= rank | stages.Top(max(top, PROPOSED), per="class")
+                find = beside(find) | drawn | again
             else:  # what was drawn untold is drawn before anybody asks
                 find |= drawn | stages.NonMaxSuppression(0.7) | rank if refiner else rank
     out = out or Path("runs/text_to_mask") / f"{route}-{Path(data).stem}"

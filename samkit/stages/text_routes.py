@@ -11,6 +11,7 @@ from samkit.sam.model import Sam
 from samkit.stages.find_by_text import FindByText
 from samkit.stages.mirrored import Mirrored
 from samkit.stages.rank import NonMaxSuppression, Top
+from samkit.stages.rank_by_finder import RankByFinder
 from samkit.stages.redraw_masks import RedrawMasks
 from samkit.stages.segment import Segment
 from samkit.stages.segment_crops import SegmentCrops
@@ -21,6 +22,8 @@ from samkit.stages.together import Together
 # Masks of a phrase that are worth drawing: of a text prompt's by predicted IoU, and of everything mode's by
 # CLIP, whose first look is a rough one.
 PROMPTED, PROPOSED = 10, 40
+# What the agreement with a finder weighs beside CLIP's similarity: of proposals as they come, and of masks drawn anew.
+AGREEING, AGREEING_DRAWN = 1.0, 0.3
 LOOKED_FOR = 3  # of those that a text finder drew, by its own guess
 MOSTLY_GUESSED = 0.8  # of a text prompt's masks: what it says of them itself is worth the rest
 
@@ -54,16 +57,39 @@ def seen_twice(find: Stage) -> Stage:
 
 
 def and_looked_for(
-    find: Stage,
-    finder: TextFinder,
+    finder: TextFinder | None,
     clip: Clip,
-    phrases: Sequence[str] | None = None,
+    phrases: Sequence[str] | None,
+    find: Stage,
     *,
     mirrored: bool = False,
 ) -> Stage:
-    """What `find` has, and beside it of each phrase the likeliest masks that `FindByText` draws."""
+    """What `find` has, and beside it of each phrase the likeliest masks that `FindByText` draws.
+
+    finder: with None there is nothing beside.
+    """
+    if finder is None:
+        return find
     look = FindByText(finder, clip, phrases, mirrored=mirrored) | NonMaxSuppression()
     return Together([find, look | Top(LOOKED_FOR, per="class")])
+
+
+def agreeing(
+    finder: TextFinder | None,
+    clip: Clip,
+    phrases: Sequence[str] | None = None,
+    *,
+    drawn: bool,
+    mirrored: bool = False,
+) -> Stage:
+    """Behind `RankByText`: masks gain where a finder sees their phrase, too.
+
+    finder: with None scores stay as they are. drawn: anew, told the phrase.
+    """
+    if finder is None:
+        return Pipeline()
+    weight = AGREEING_DRAWN if drawn else AGREEING
+    return RankByFinder(finder, clip, phrases, weight=weight, mirrored=mirrored)
 
 
 def closer(sam: Sam, context: float) -> Stage:

@@ -72,20 +72,27 @@ def test_shapes_are_asked_and_scored(route: str, tmp_path: Path, capsys) -> None
         both = looked["run"]["pipeline"]
         assert "Top(10, per='class'), FindByText(" in both, "ten that the prompt found"
         assert "Top(3, per='class'))) | RedrawMasks(" in both, "and three that were looked for"
+        assert "each='own', quality=0.4) | RankByFinder(" in both, "CLIP and finder choose"
         assert looked["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not looked["errors"]
         alone = json.loads((tmp_path / "crops/summary.json").read_text())["metrics"]
         assert by_clip["metrics"]["mIoU"] != alone["mIoU"], "and CLIP's is another"
         return
     with pytest.raises(typer.BadParameter, match="--ranked is for the route prompt"):
         recipe("text_to_mask").main(route=route, ranked=True)
-    with pytest.raises(typer.BadParameter, match="--finder adds to what the route prompt finds"):
-        recipe("text_to_mask").main(route=route, finder="tiny")
+    with pytest.raises(typer.BadParameter, match="--finder is for the routes prompt and rank"):
+        recipe("text_to_mask").main(route="detect", finder="tiny")
     recipe("text_to_mask").main(route=route, limit=1, redraw="tiny", out=tmp_path / "drawn", **few)
     drawn = json.loads((tmp_path / "drawn/summary.json").read_text())
     first, again = drawn["run"]["pipeline"].split("each='phrase'")
     assert "RedrawMasks(" not in first
     assert "Top(40, per='class') | RedrawMasks(" in again and "each='own'" in again
     assert drawn["metrics"]["mIoU"] != summary["metrics"]["mIoU"] and not drawn["errors"]
+    few |= {"redraw": "tiny", "finder": "tiny"}
+    recipe("text_to_mask").main(route=route, limit=1, out=tmp_path / "agreed", **few)
+    agreed = json.loads((tmp_path / "agreed/summary.json").read_text())
+    assert agreed["run"]["pipeline"].count("RankByFinder(") == 2, "of proposals, and when drawn"
+    assert agreed["metrics"]["mIoU"] != drawn["metrics"]["mIoU"] and not agreed["errors"]
+    few = {"points_per_side": 4, "device": "cpu"}
     with pytest.raises(typer.BadParameter, match="--mirrored is for the routes prompt and rank"):
         recipe("text_to_mask").main(route="detect", mirrored=True)
     recipe("text_to_mask").main(route=route, limit=1, mirrored=True, out=tmp_path / "two", **few)
