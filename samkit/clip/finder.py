@@ -110,9 +110,13 @@ class TextFinder(nn.Module):
         """Where its weights lie."""
         return self.query.weight.device
 
+    def reads(self, texts_name: str) -> bool:
+        """Whether it was taught phrases of this CLIP (`Clip.texts_name`)."""
+        return same_weights(self.clip_name, texts_name)
+
     def check_reads(self, clip_name: str, texts_name: str) -> None:
         """Raises ValueError for a CLIP whose phrases it was not taught (`Clip.name`, `Clip.texts_name`)."""
-        if not same_weights(self.clip_name, texts_name):
+        if not self.reads(texts_name):
             raise ValueError(
                 f"{self.name} was taught phrases of {self.clip_name or 'no CLIP'}, and this is {clip_name}; "
                 "teach one with recipes/train_text_finder.py --clip"

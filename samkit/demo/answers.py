@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from samkit.clip.finder import TextFinder, load_text_finder
 from samkit.clip.model import Clip
 from samkit.clip.projection import TextProjection
 from samkit.data.picture_size import picture_size
@@ -30,7 +31,14 @@ from samkit.stages import (
 )
 from samkit.stages.proposals_settings import KEEP_ALL
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.text_routes import ask_by_text, redraw_likeliest
+from samkit.stages.text_routes import (
+    PROMPTED,
+    PROPOSED,
+    agreeing,
+    and_looked_for,
+    ask_by_text,
+    redraw_by_phrase,
+)
 from samkit.types import Prompts, Sample
 
 Mode = Literal["points", "box", "everything", "text"]
@@ -125,6 +133,12 @@ class Answers:
     def _refiner(self) -> MaskRefiner:
         return load_mask_refiner("tiny", str(self.sam.device))
 
+    @cached_property
+    def _finder(self) -> TextFinder | None:
+        """Which has seen phrases of the shipped pair alone."""
+        finder = load_text_finder("tiny", str(self.sam.device))
+        return finder if self.clip is not None and finder.reads(self.clip.texts_name) else None
+
     def answer(
         self, sample: Sample, question: Question, progress: Callable[[int, int], None] | None = None
     ) -> Sample:
@@ -177,7 +191,7 @@ class Answers:
         shown = FOR_TINY if self.clip.name.startswith("tiny-") else {}
         if question.route == "rank":
             rank: Stage = self._everything(progress) | RankByText(self.clip, each="phrase", **shown)
-            return rank | self._drawn(shown, prompted=False), sample
+            return self._drawn(rank, self._finder, shown), sample
         if question.points:
             helping = clicked(replace(question, mode="points"))
             sample = sample.replace(prompts=helping.replace(class_ids=np.zeros(1, dtype=np.int64)))
@@ -191,15 +205,27 @@ class Answers:
         )
         # Anew where the encoder was taught to read; else the embedding is there.
         again = Embed(self._reader) if self._reader.taught else Pipeline()
-        return again | ask | self._drawn(shown, prompted=True), sample
+        finder = None if question.points else self._finder  # which knows nothing of clicks
+        return self._drawn(again | ask, finder, shown, prompted=True), sample
 
-    def _drawn(self, shown: Mapping[str, Any], prompted: bool) -> Stage:
-        """Rough masks drawn anew; CLIP ranks them, and of those that became one the best stays."""
+    def _drawn(
+        self,
+        find: Stage,
+        finder: TextFinder | None,
+        shown: Mapping[str, Any],
+        *,
+        prompted: bool = False,
+    ) -> Stage:
+        """Rough masks, and a finder's beside them, drawn anew; of those that became one the best stays."""
         assert self.clip is not None, "asked for by phrases alone"
         if not self.weak:
-            return Pipeline()
-        redraw = redraw_likeliest(self._refiner, self.clip, prompted=prompted)
-        return redraw | RankByText(self.clip, each="own", **shown) | NonMaxSuppression()
+            return find
+        find |= Pipeline() if prompted else agreeing(finder, self.clip, drawn=False)
+        find |= Top(PROMPTED if prompted else PROPOSED, per="class")
+        find = and_looked_for(finder, self.clip, None, find)
+        find |= redraw_by_phrase(self._refiner, self.clip, prompted=prompted)
+        choose = RankByText(self.clip, each="own", **shown)
+        return find | choose | agreeing(finder, self.clip, drawn=True) | NonMaxSuppression()
 
 
 def clicked(question: Question) -> Prompts:

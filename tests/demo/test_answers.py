@@ -13,6 +13,7 @@ from samkit.clip import load_clip
 from samkit.clip.projection import load_text_prompt
 from samkit.data import shapes
 from samkit.demo.answers import Answers, Limits, Question
+from samkit.ops import rle
 from samkit.stages import Embed, Segment
 
 
@@ -52,6 +53,18 @@ def test_a_phrase_is_answered_best_first(answers: Answers, desk: Sample, route) 
     assert found.phrases == ("a red disc",) and found.masks is not None
     assert 1 <= len(found.masks) <= 3
     assert (np.diff(found.masks.scores) <= 0).all()
+
+
+@pytest.mark.parametrize("route", ["rank", "prompt"])
+def test_what_the_finder_knows_is_found(answers: Answers, route) -> None:
+    """Of a scene that none of the models saw; proposals from so few points alone overlap it by .58."""
+    scene, phrase = shapes(3, seed=8_500_000)[2], "a yellow band"
+    sample = answers.embed(Sample(scene.id, scene.image))
+    found = answers.answer(
+        sample, Question("text", phrase=phrase, route=route, threshold=-1, most=1)
+    )
+    true = scene.annotations.run_lengths[scene.annotations.captions.index(phrase)]
+    assert found.masks is not None and rle.iou(found.masks.rle(), [true])[0, 0] > 0.75
 
 
 def test_clicks_help_a_phrase(answers: Answers, desk: Sample) -> None:
