@@ -3,8 +3,8 @@
     python benchmarks/text_sheet.py                      docs/images/text.jpg, the shipped models
 
 The first scenes of seed 0, two phrases each: the first and the last that fit one object alone. Answers are
-those of `text_to_mask.py --route prompt --crops 2 --redraw tiny --ranked --mirrored`; they are bright, the
-object that is meant has a white outline, and beneath stands the IoU of the two.
+those of `text_to_mask.py --route prompt --crops 2 --redraw tiny --ranked --mirrored --finder tiny`; they are
+bright, the object that is meant has a white outline, and beneath stands the IoU of the two.
 """
 
 from pathlib import Path
@@ -17,6 +17,7 @@ from scipy.ndimage import binary_erosion
 
 from samkit import Sample, load_sam
 from samkit.clip import load_clip
+from samkit.clip.finder import load_text_finder
 from samkit.data import shapes
 from samkit.data.phrases import by_telling_caption
 from samkit.metrics import PhraseIoU
@@ -24,7 +25,14 @@ from samkit.pipeline import Stage
 from samkit.sam.mask_refiner import load_mask_refiner
 from samkit.stages import Embed, RankByText, Top, text_sam
 from samkit.stages.rank_by_text import FOR_TINY
-from samkit.stages.text_routes import ask_by_text, redraw_likeliest, seen_twice
+from samkit.stages.text_routes import (
+    PROMPTED,
+    agreeing,
+    and_looked_for,
+    ask_by_text,
+    redraw_by_phrase,
+    seen_twice,
+)
 
 SIDE, LINES = 400, 52  # pixels of a picture, and of the words beneath
 DIM = 0.45  # brightness of what is no answer
@@ -46,10 +54,13 @@ def answers(device: str) -> Stage:
     """What finds one mask for each phrase."""
     sam, clip = text_sam(load_sam("tiny", device)), load_clip("tiny", None, device)
     refiner = load_mask_refiner("tiny", device)
+    finder = load_text_finder("tiny", device)
     ask = seen_twice(Embed(sam) | ask_by_text(sam, clip, crops=2, several=True))
-    redraw = redraw_likeliest(refiner, clip, prompted=True, mirrored=True)
-    choose = RankByText(clip, each="own", mirrored=True, **FOR_TINY) | Top(1, per="class")
-    return ask | redraw | choose
+    find = and_looked_for(finder, clip, None, ask | Top(PROMPTED, per="class"), mirrored=True)
+    redraw = redraw_by_phrase(refiner, clip, prompted=True, mirrored=True)
+    choose = RankByText(clip, each="own", mirrored=True, **FOR_TINY)
+    choose |= agreeing(finder, clip, drawn=True, mirrored=True) | Top(1, per="class")
+    return find | redraw | choose
 
 
 def cell(sample: Sample, phrase: int) -> NDArray[np.uint8]:

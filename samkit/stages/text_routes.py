@@ -98,22 +98,13 @@ def closer(sam: Sam, context: float) -> Stage:
     return MaskBoxes() | again | NonMaxSuppression(0.9)
 
 
-def redraw_likeliest(
-    refiner: MaskRefiner,
-    clip: Clip,
-    *,
-    prompted: bool,
-    most: int = 0,
-    mirrored: bool = False,
-) -> Stage:
+def redraw_likeliest(refiner: MaskRefiner, clip: Clip, *, prompted: bool) -> Stage:
     """The likeliest masks of each phrase drawn anew, told the phrase; `RankByText` may look at them next.
 
-    prompted: they are a text prompt's masks, and else proposals. most: masks of a phrase that are drawn,
-    where ten, and of proposals forty, are not enough.
+    prompted: they are a text prompt's masks, and else proposals.
     """
-    likeliest = max(most, PROMPTED if prompted else PROPOSED)
-    redraw = redraw_by_phrase(refiner, clip, prompted=prompted, mirrored=mirrored)
-    return Top(likeliest, per="class") | redraw
+    likeliest = Top(PROMPTED if prompted else PROPOSED, per="class")
+    return likeliest | redraw_by_phrase(refiner, clip, prompted=prompted)
 
 
 def redraw_by_phrase(
