@@ -1,7 +1,7 @@
 """Text to masks, by three routes (paper, sec. 7.5, fig. 12, app. D.5, which has pictures and no numbers).
 
     python recipes/text_to_mask.py                                     tiny on made-up scenes, evaluated
-    python recipes/text_to_mask.py --route prompt --crops 2 --redraw tiny --ranked --mirrored    the best it has
+    python recipes/text_to_mask.py --route prompt --crops 2 --redraw tiny --ranked --mirrored --finder tiny    the best
     python recipes/text_to_mask.py "a red mug" "a spoon" --data kitchen.jpg
     python recipes/text_to_mask.py "a dog" --data photos --route detect --sam vit_h
     python recipes/text_to_mask.py --data coco/annotations/instances_val2017.json  or refcoco=FOLDER
