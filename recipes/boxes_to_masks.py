@@ -72,7 +72,8 @@ def main(
     else:
         errors = coco_file(Path(data), images, pipeline, polygons, limit, out)
     if errors:
-        raise SystemExit(format_errors(errors))
+        print(format_errors(errors))
+        raise typer.Exit(1)
 
 
 def coco_file(

@@ -103,7 +103,8 @@ def main(
     )
     print(f"{len(pictures) - len(errors)} of {len(pictures)} pictures are done: {out}/masks")
     if errors:
-        raise SystemExit(format_errors(errors))
+        print(format_errors(errors))
+        raise typer.Exit(1)
 
 
 def beside(root: Path, id: int | str, suffix: str) -> Path:

@@ -163,7 +163,8 @@ def main(
     errors = write_overlays(photos, find, out, data)
     print(f"{len(photos) - len(errors)} of {len(photos)} pictures are done: {out}/overlays")
     if errors:
-        raise SystemExit(format_errors(errors))
+        print(format_errors(errors))
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
