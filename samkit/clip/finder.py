@@ -1,21 +1,19 @@
 """A small network that draws what a phrase means: a picture read once, and then as many phrases as one likes."""
 
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import nn
 
-from samkit.ops.convolutions import Residual, convolution
+from samkit.ops.convolutions import Residual, Told, convolution
 from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint, same_weights
-from samkit.ops.shipped import shipped_or_given
+from samkit.ops.shipped import read_half, save_half, shipped_or_given
 
 MEAN, STD = 0.45, 0.27  # of a photograph's values from 0 to 1
 WIDTHS, BLOCKS = (32, 64, 128, 160, 192), (0, 1, 2, 2, 2)
@@ -83,9 +81,9 @@ class TextFinder(nn.Module):
         self.pixels = nn.Conv2d(widths[0], FEATURES, 1)
         self.around = nn.Conv2d(widths[COARSE], AROUND, 1)
         self.words = nn.Sequential(nn.Linear(text_width, TOLD), nn.ReLU())
-        self.told_around = _Told(AROUND)
+        self.told_around = Told(TOLD, AROUND)
         self.further = convolution(AROUND, 2 * AROUND, 2)
-        self.told_further = _Told(2 * AROUND)
+        self.told_further = Told(TOLD, 2 * AROUND)
         self.encode_further = Residual(2 * AROUND)
         self.lift_further = nn.Conv2d(2 * AROUND, AROUND, 1)
         self.mix_around = convolution(AROUND, AROUND)
@@ -180,19 +178,6 @@ class TextFinder(nn.Module):
         return torch.cat(logits), torch.cat(ious)
 
 
-class _Told(nn.Module):
-    """Channels scaled and shifted by what a text says; at first by nothing."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.change = nn.Linear(TOLD, 2 * width, bias=False)
-        nn.init.zeros_(self.change.weight)
-
-    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        scale, shift = self.change(told)[:, :, None, None].chunk(2, dim=1)
-        return F.relu(x * (1 + scale) + shift)
-
-
 def _twice(x: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
@@ -227,11 +212,9 @@ def sums_inside(
 
 def save_text_finder(finder: TextFinder, path: str | Path) -> None:
     """Writes a .safetensors file in half precision."""
-    tensors = {n: t.detach().cpu() for n, t in finder.state_dict().items()}
-    half = {n: (t.half() if t.is_floating_point() else t).contiguous() for n, t in tensors.items()}
     about = {"text_width": finder.text_width, "clip": finder.clip_name, "side": finder.side}
     about |= {"widths": finder.widths, "blocks": finder.blocks}
-    save_file(half, path, metadata={"text_finder": json.dumps(about)})
+    save_half(finder, path, "text_finder", about)
 
 
 def load_text_finder(name_or_path: str | Path = "tiny", device: str = "auto") -> TextFinder:
@@ -242,9 +225,7 @@ def load_text_finder(name_or_path: str | Path = "tiny", device: str = "auto") ->
     recipe = "recipes/train_text_finder.py"
     path = shipped_or_given(name_or_path, "tiny_text_finder.safetensors", "text finder", recipe)
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["text_finder"])
-            tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+        about, tensors = read_half(path, "text_finder")
         sizes = about["side"], about["widths"], about["blocks"]
         finder = TextFinder(about["text_width"], about["clip"], *sizes)
         finder.load_state_dict(tensors)

@@ -1,19 +1,17 @@
 """A small network that draws masks anew: the square of a picture around one and the mask in, its outline out."""
 
 import itertools
-import json
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import nn
 
-from samkit.ops.convolutions import Residual, convolution
+from samkit.ops.convolutions import Residual, Told, convolution
 from samkit.ops.devices import find_device
 from samkit.ops.fingerprint import fingerprint, same_weights
-from samkit.ops.shipped import shipped_or_given
+from samkit.ops.shipped import read_half, save_half, shipped_or_given
 
 MEAN, STD = 0.45, 0.27  # of a photograph's values from 0 to 1
 WIDTHS = 16, 32, 64, 128, 128
@@ -67,8 +65,8 @@ class MaskRefiner(nn.Module):
         self.iou_of_drawn = nn.Linear(widths[min(1, len(steps))], 1, bias=False)
         self.words = nn.Linear(text_width, TOLD_WIDTH, bias=False) if text_width else None
         told = widths if text_width else ()
-        self.told_down = nn.ModuleList(_Told(width) for width in told)
-        self.told_up = nn.ModuleList(_Told(width) for width in told[:-1])
+        self.told_down = nn.ModuleList(Told(TOLD_WIDTH, width) for width in told)
+        self.told_up = nn.ModuleList(Told(TOLD_WIDTH, width) for width in told[:-1])
 
     def __repr__(self) -> str:
         return f"<MaskRefiner {self.name}>"
@@ -137,26 +135,11 @@ class MaskRefiner(nn.Module):
         return logits.cpu(), ious.cpu()
 
 
-class _Told(nn.Module):
-    """Channels scaled and shifted by what a text says; at first by nothing."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.change = nn.Linear(TOLD_WIDTH, 2 * width, bias=False)
-        nn.init.zeros_(self.change.weight)
-
-    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        scale, shift = self.change(told)[:, :, None, None].chunk(2, dim=1)
-        return F.relu(x * (1 + scale) + shift)
-
-
 def save_mask_refiner(refiner: MaskRefiner, path: str | Path) -> None:
     """Writes a .safetensors file in half precision."""
-    tensors = {n: t.detach().cpu() for n, t in refiner.state_dict().items()}
-    half = {n: (t.half() if t.is_floating_point() else t).contiguous() for n, t in tensors.items()}
     about = {"side": refiner.side, "widths": refiner.widths, "blocks": refiner.blocks}
     about |= {"sam": refiner.sam_name, "text_width": refiner.text_width, "clip": refiner.clip_name}
-    save_file(half, path, metadata={"mask_refiner": json.dumps(about)})
+    save_half(refiner, path, "mask_refiner", about)
 
 
 def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -> MaskRefiner:
@@ -167,9 +150,7 @@ def load_mask_refiner(name_or_path: str | Path = "tiny", device: str = "auto") -
     recipe = "recipes/train_mask_refiner.py"
     path = shipped_or_given(name_or_path, "tiny_mask_refiner.safetensors", "mask refiner", recipe)
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["mask_refiner"])
-            tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+        about, tensors = read_half(path, "mask_refiner")
         widths, blocks = tuple(about["widths"]), tuple(about["blocks"])
         texts = about["text_width"], about["clip"]
         refiner = MaskRefiner(about["side"], widths, blocks, about["sam"], *texts)
