@@ -10,10 +10,11 @@ No SAM takes part. A `TextFinder` reads pictures, or pieces of them, once each, 
 them and what is not. Made-up scenes are asked their captions, and less than these say ("a striped thing",
 which may be true of several); other data their own phrases, the names of classes or expressions that refer to
 one object, all that a phrase is true of being one mask. It begins with nothing; squares of half the side come
-first, which teach four times as quickly. One picture in a hundred is kept back to measure on. The same
-line again goes on from where it was killed.
+first, which teach four times as quickly. No made-up scene is shown twice; of other data one picture in a
+hundred is kept back to measure on. The same line again goes on from where it was killed.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -26,11 +27,10 @@ from samkit.clip.finder import AROUND, FEATURES, TextFinder, load_text_finder, s
 from samkit.ops.devices import find_device
 from samkit.training.captions import Described
 from samkit.training.kept_back import looked_for
-from samkit.training.looking import described_loss, finder_loss, gathered, looked
+from samkit.training.looking import Source, described_loss, finder_loss, looked
 from samkit.training.processes import start_processes
 from samkit.training.teaching import teach
 
-KEPT_BACK = 100  # one picture in so many
 SMALL_FIRST = 0.3  # of the budget, with squares of half the side, of which a batch holds more
 
 
@@ -54,10 +54,10 @@ def main(
 
     data: shapes; refcoco=FOLDER; or masks with classes, as train_sam.py takes them. start: a finder to go on
     from, tiny or a file; then no squares of half the side come first. clip: the pair whose embeddings of
-    phrases it is told. pictures: of each process its own, kept in memory (300 kB each). side: of the squares
-    that the network sees, in pixels; larger pictures are made that small. batch: pictures a step, of each
-    process under torchrun; twice as many of the half-sized. precision: bfloat16 where the hardware is quick
-    at it (autocast).
+    phrases it is told. pictures: of other data, of each process its own, kept in memory (300 kB each). side:
+    of the squares that the network sees, in pixels; larger pictures are made that small. batch: pictures a
+    step, of each process under torchrun; twice as many of the half-sized. precision: bfloat16 where the
+    hardware is quick at it (autocast).
     """
     processes = start_processes()
     out.mkdir(parents=True, exist_ok=True)
@@ -66,9 +66,7 @@ def main(
     finder = load_text_finder(start) if start else TextFinder(reader.width, reader.texts_name, side)
     finder.check_reads(reader.name, reader.texts_name)
     finder.side = side
-    scenes = gathered(data, pictures, side, seed, processes)
-    kept = scenes[::KEPT_BACK]
-    learned = [scene for i, scene in enumerate(scenes) if i % KEPT_BACK]
+    source = Source.opened(data, pictures, side, seed, processes)
     place = find_device(device)
     finder.to(place)
     described = Described(FEATURES + AROUND).to(place) if data == "shapes" else None
@@ -77,10 +75,10 @@ def main(
     def loss(step: int, done: float) -> torch.Tensor:
         rng = np.random.default_rng((seed, step, processes.rank))
         small = not start and done < SMALL_FIRST
-        some = looked(learned, 2 * batch if small else batch, side // 2 if small else side, rng)
-        for (
-            phrase
-        ) in some.phrases:  # each by itself: in other company its numbers are a little others
+        count, size = (2 * batch, side // 2) if small else (batch, side)
+        some = looked(source.of_step(step, count), count, size, rng)
+        # Each phrase by itself: in other company its numbers are a little others.
+        for phrase in some.phrases:
             if phrase not in known:
                 known[phrase] = reader.texts([phrase])[0]
         words = torch.stack([known[phrase] for phrase in some.phrases]).to(place)
@@ -94,7 +92,8 @@ def main(
     budget = steps, minutes, save_every, processes
     file, how = out / "state.pt", (learning_rate, precision)
     both = torch.nn.ModuleList([finder, described] if described else [finder])
-    teach(both, loss, lambda: looked_for(finder, reader, kept), same, file, budget, *how)
+    judged = partial(looked_for, finder, reader, source.kept_back)
+    teach(both, loss, judged, same, file, budget, *how)
     if processes.is_first:
         save_text_finder(finder, out / "text_finder.safetensors")
 

@@ -1,9 +1,10 @@
 """A small network that draws what a phrase means: a picture read once, and then as many phrases as one likes."""
 
 import itertools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ WIDTHS, BLOCKS = (32, 64, 128, 160, 192), (0, 1, 2, 2, 2)
 TOLD, FEATURES, AROUND = 192, 64, 32
 COARSE = 2  # place among the widths at which a phrase looks around: an eighth of the picture's side
 ASKED_AT_ONCE = 128  # phrases, times the pictures in which they are asked
+REMEMBERED = 8  # looks: one stage after another wants the same
 QUIET = 0.3  # keeps sums over features small at first
 
 
@@ -94,6 +96,7 @@ class TextFinder(nn.Module):
             nn.Linear(found, TOLD), nn.ReLU(), nn.Linear(TOLD, FEATURES + 1)
         )
         self.guess = nn.Sequential(nn.Linear(found + 2, 64), nn.ReLU(), nn.Linear(64, 1))
+        self._looks: deque[_Look] = deque(maxlen=REMEMBERED)
 
     def __repr__(self) -> str:
         return f"<TextFinder {self.name}>"
@@ -155,14 +158,32 @@ class TextFinder(nn.Module):
         guess = self.guess(torch.cat([part.to(told.dtype) for part in parts], dim=1))
         return Drawn(logits, first, guess[:, 0].float().sigmoid())
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **settings: Any) -> Any:
+        """As `nn.Module` has it; looks with other weights are forgotten."""
+        self._looks.clear()
+        return super().load_state_dict(state_dict, *args, **settings)
+
     @torch.inference_mode()
     def look(
         self, pictures: torch.Tensor, texts: torch.Tensor, mirrored: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Every phrase (N, D) in every picture (B, 3, S, S): logits (N, B, S / 2, S / 2) and IoUs (N, B), on the CPU.
 
-        mirrored: the mean of that and of what is seen in a mirror.
+        mirrored: the mean of that and of what is seen in a mirror. The last few looks are remembered, unless the
+        weights are still being learned.
         """
+        if self.training or any(weight.requires_grad for weight in self.parameters()):
+            return self._look(pictures, texts, mirrored)
+        for look in self._looks:
+            if look.shows(pictures, texts, mirrored):
+                return look.seen
+        seen = self._look(pictures, texts, mirrored)
+        self._looks.append(_Look(pictures.clone(), texts.clone(), mirrored, seen))
+        return seen
+
+    def _look(
+        self, pictures: torch.Tensor, texts: torch.Tensor, mirrored: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         seen = self.read(pictures)
         there = self.read(pictures.flip(-1)) if mirrored else None
         logits, ious = [], []
@@ -176,6 +197,20 @@ class TextFinder(nn.Module):
             logits.append(drawn.unflatten(0, (-1, len(some))).transpose(0, 1).float().cpu())
             ious.append(guessed.unflatten(0, (-1, len(some))).T.cpu())
         return torch.cat(logits), torch.cat(ious)
+
+
+class _Look(NamedTuple):
+    """What a finder was shown and asked, and what it saw."""
+
+    pictures: torch.Tensor
+    texts: torch.Tensor
+    mirrored: bool
+    seen: tuple[torch.Tensor, torch.Tensor]
+
+    def shows(self, pictures: torch.Tensor, texts: torch.Tensor, mirrored: bool) -> bool:
+        """Whether it was of just these."""
+        there = mirrored == self.mirrored and pictures.device == self.pictures.device
+        return there and torch.equal(texts, self.texts) and torch.equal(pictures, self.pictures)
 
 
 def _twice(x: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from samkit.clip import load_clip
-from samkit.clip.finder import TextFinder, load_text_finder, save_text_finder
+from samkit.clip.finder import Seen, TextFinder, load_text_finder, save_text_finder
 
 SMALL = {"widths": (4, 4, 8), "blocks": (0, 1, 1), "side": 64}
 
@@ -49,6 +49,39 @@ def test_in_a_mirror_everything_is_mirrored() -> None:
     flipped, same = finder.look(shown.flip(-1), texts, mirrored=True)
     torch.testing.assert_close(logits, flipped.flip(-1), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(ious, same, rtol=1e-4, atol=1e-5)
+
+
+class Counting(TextFinder):
+    """Counts how often it reads."""
+
+    reads_made = 0
+
+    def read(self, pictures: torch.Tensor) -> Seen:
+        self.reads_made += 1
+        return super().read(pictures)
+
+
+def test_the_last_looks_are_remembered_until_the_weights_change() -> None:
+    finder, (shown, texts) = Counting(16, "clip-x", **SMALL), some()
+    finder.load_state_dict(a_finder().state_dict())
+    finder.eval().requires_grad_(False)
+    first = finder.look(shown, texts)
+    again = finder.look(shown.clone(), texts.clone())
+    assert finder.reads_made == 1 and torch.equal(first[0], again[0])
+    others = (shown + 0.1, texts, False), (shown, texts[:2], False), (shown, texts, True)
+    for other in others:
+        seen, _ = finder.look(*other)
+        assert seen.shape != first[0].shape or not torch.equal(seen, first[0])
+    assert finder.reads_made == 1 + 1 + 1 + 2, "any of the three makes another look"
+    finder.look(shown, texts)
+    shown[0] = 0  # what it was given may change
+    changed, _ = finder.look(shown, texts)
+    assert finder.reads_made == 6 and not torch.equal(changed, first[0])
+    finder.load_state_dict(TextFinder(16, "clip-x", **SMALL).state_dict())
+    assert not torch.equal(finder.look(shown, texts)[0], changed), "of the weights before"
+    finder.requires_grad_(True)
+    finder.look(shown, texts), finder.look(shown, texts)
+    assert finder.reads_made == 9, "while it is taught every look is made"
 
 
 def test_many_phrases_are_asked_in_parts() -> None:

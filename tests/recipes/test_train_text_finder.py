@@ -11,7 +11,7 @@ from samkit.clip import load_clip
 from samkit.clip.finder import TextFinder, load_text_finder, save_text_finder
 
 RECIPE = Path(__file__).parents[2] / "recipes/train_text_finder.py"
-SMALL = {"pictures": 12, "batch": 2, "save_every": 1, "side": 64, "device": "cpu"}
+SMALL = {"batch": 2, "save_every": 1, "side": 64, "device": "cpu"}
 
 
 def recipe() -> ModuleType:
